@@ -1,0 +1,98 @@
+"""What a backend is given and what it gives back.
+
+A backend is a value that is passed as an argument. It sees instruments and states, never a margin rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.states import States
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Series:
+    """n instruments on one underlying, as columns of length n.
+
+    The forward of what is delivered, per unit of strike, is ``slopes * shocked_spot + intercepts``:
+    proportional carry sits in the slope, cash dividends and cash in the deliverable in the intercept.
+    A linear instrument (stock, ETF, future) is worth that forward; an option is worth
+    ``discount_factors * Black(forward, strikes, vols, years)``.
+    """
+
+    spots: Floats  #: current spot of the underlying, in its currency, > 0
+    slopes: Floats  #: change of the forward per unit of spot
+    intercepts: Floats  #: fixed part of the forward (<= 0 under cash dividends), in currency
+    strikes: Floats  #: in currency, > 0; 1 for linear instruments
+    years: Floats  #: ACT/365F to the expiry instant, >= 0
+    vols: Floats  #: decimals, >= 0 (0.25 is 25 %)
+    discount_factors: Floats  #: from as_of to expiry; 1 for linear instruments
+    is_option: Bools
+    is_call: Bools
+    is_american: Bools
+
+    def take(self, rows: Any) -> Series:
+        """The same columns for a selection of rows (slice, mask or index array)."""
+        return Series(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def __len__(self) -> int:
+        return len(self.spots)
+
+
+class Backend(Protocol):
+    """A few verbs over columns; see ``get_backend``."""
+
+    name: str
+    xp: ModuleType
+
+    def put(self, array: Any) -> Any:
+        """Move a NumPy array to where the backend computes."""
+
+    def get(self, array: Any) -> NDArray[Any]:
+        """Move an array back to NumPy."""
+
+    def price(self, series: Series, states: States) -> Any:
+        """Unit values, shape [S, n]: row s holds every instrument's value in scenario s."""
+
+    def black(
+        self,
+        forwards: Any,
+        strikes: Any,
+        years: Any,
+        vols: Any,
+        discount_factors: Any,
+        is_call: Any,
+    ) -> Any:
+        """Discounted Black (1976) values, elementwise under broadcasting."""
+
+    def implied_vol(
+        self,
+        prices: Any,
+        forwards: Any,
+        strikes: Any,
+        years: Any,
+        discount_factors: Any,
+        is_call: Any,
+    ) -> tuple[Any, Any]:
+        """Vols and reason codes (see ``shockgrid.pricing.implied``), elementwise under broadcasting."""
+
+    def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Any:
+        """P&L of each leaf in each scenario, shape [L, S], gain > 0.
+
+        ``sections`` holds one (series, states) pair per underlying of a class group, all with the same S;
+        ``weights`` is a CSR matrix [L, n] of signed quantity x multiplier x FX, its columns in the order
+        of the sections. Each leaf's sum runs over its own columns in order, so it does not depend on
+        which other leaves or instruments are present.
+        """
+
+    def free_bytes(self) -> int:
+        """Memory that may be taken now, in bytes."""

@@ -1,0 +1,109 @@
+"""Discounting, cash dividends and forwards: how a price today leads to a price at expiry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shockgrid.columns import Door, Texts
+from shockgrid.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
+
+NANOSECONDS_PER_YEAR = 365 * 86_400 * 10**9  #: ACT/365F
+
+
+def years_between(as_of: np.datetime64, instants: NDArray[np.datetime64]) -> Floats:
+    """ACT/365F years from ``as_of`` to each instant; NaN for NaT."""
+    elapsed = (instants - as_of).astype("timedelta64[ns]")
+    years = elapsed.astype(np.int64) / NANOSECONDS_PER_YEAR
+    return np.where(np.isnat(instants), np.nan, years)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Zero rates of every currency: continuous, log-linear discount between points, flat outside."""
+
+    points: dict[str, tuple[Floats, Floats]]  #: currency -> (years, rates), years ascending
+
+    @classmethod
+    def read(cls, source: Any) -> tuple[Curve, pd.DataFrame]:
+        """The curve table (currency, days, zero_rate_dec) and its rejects."""
+        door = Door("curve", source, required=("currency", "days", "zero_rate_dec"), key="currency")
+        currencies, days = door.text("currency"), door.number("days", above=0.0)
+        rates = door.number("zero_rate_dec")
+        good = ~door.bad
+        if good.any() and abs(float(np.median(rates[good]))) > 1.0:
+            msg = "looks like per cent, expected decimals"
+            raise InputError(msg, table="curve", column="zero_rate_dec")
+        door.unique(
+            (pd.Series(currencies).astype(str) + " " + pd.Series(days).astype(str)).to_numpy(object), "days"
+        )
+        frame = pd.DataFrame({"currency": currencies, "years": days / 365.0, "rate": rates})[~door.bad]
+        points = {
+            str(currency): (part["years"].to_numpy(), part["rate"].to_numpy())
+            for currency, part in frame.sort_values("years").groupby("currency")
+        }
+        return cls(points), door.rejects()
+
+    def knows(self, currencies: Texts) -> NDArray[np.bool_]:
+        """Which of these currencies have a curve."""
+        return np.isin(currencies.astype(str), list(self.points))
+
+    def discount_factors(self, currency: str, years: Floats) -> Floats:
+        """exp(-z(t) t), shape of ``years``; NaN years give NaN."""
+        knots, rates = self.points[currency]
+        logs = np.interp(years, knots, -rates * knots)
+        logs = np.where(years < knots[0], -rates[0] * years, logs)
+        logs = np.where(years > knots[-1], -rates[-1] * years, logs)
+        return np.exp(logs)
+
+
+@dataclass(frozen=True)
+class Dividends:
+    """Cash dividends per underlying code, in order of ex-date."""
+
+    underlyings: NDArray[np.intp]
+    years: Floats  #: from as_of to 00:00 New York of the ex-date, > 0
+    amounts: Floats  #: cash per unit of the underlying, >= 0
+
+    @classmethod
+    def read(cls, source: Any, names: Texts, as_of: np.datetime64) -> tuple[Dividends, pd.DataFrame]:
+        """The dividends table (underlying, ex_date, amount) and its rejects; past ex-dates are left out."""
+        columns = ("underlying", "ex_date", "amount")
+        frame = (
+            pd.DataFrame({name: pd.Series(dtype=object) for name in columns}) if source is None else source
+        )
+        door = Door("dividends", frame, required=columns, key="underlying")
+        owners, amounts = door.text("underlying"), door.number("amount", low=0.0, default=0.0)
+        stamps = door.instant("ex_date")
+        codes = pd.Index(names).get_indexer(pd.Index(owners))
+        door.reject(codes < 0, "underlying", "E_UNDERLYING", "expected an underlying of the market")
+        drops = pd.DatetimeIndex(stamps).normalize().tz_localize("America/New_York").tz_convert(None)
+        years = years_between(as_of, drops.to_numpy("datetime64[ns]"))
+        ahead = ~door.bad & (years > 0)
+        order = np.lexsort((years[ahead], codes[ahead]))
+        table = (codes[ahead][order], years[ahead][order], amounts[ahead][order])
+        return cls(*table), door.rejects()
+
+    def present_values(
+        self, owners: NDArray[np.intp], years: Floats, currencies: Texts, curve: Curve
+    ) -> Floats:
+        """Present value of what each owner's underlying pays from now to ``years``, ex-dates on it included.
+
+        ``owners`` are underlying codes, ``currencies`` those of the underlyings by code.
+        """
+        values = np.zeros(len(owners))
+        for code in np.unique(self.underlyings):
+            rows = owners == code
+            if not rows.any() or currencies[code] not in curve.points:
+                continue
+            own = self.underlyings == code
+            paid = self.amounts[own] * curve.discount_factors(currencies[code], self.years[own])
+            running = np.concatenate([[0.0], np.cumsum(paid)])
+            values[rows] = running[np.searchsorted(self.years[own], years[rows], side="right")]
+        return values

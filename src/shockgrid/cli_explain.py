@@ -1,0 +1,109 @@
+"""``shockgrid explain``: one margin group's requirement, from the tables of a run folder."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from shockgrid.cli_views import SHOWN, console, money, percent
+from shockgrid.errors import ShockgridError
+from shockgrid.io.run_folder import read_run_table
+
+_BEFORE_LINES, _AFTER_LINES = "worst_vol_shock", "requirement_zero_offsets"
+
+
+def print_explanation(folder: Path, account: str) -> None:
+    """Print the lines that add up to the requirement, then the group tree, then the largest positions."""
+    accounts, positions = read_run_table(folder, "accounts"), read_run_table(folder, "positions")
+    group = _margin_group(accounts, positions, account)
+    groups = read_run_table(folder, "groups")
+    out = console()
+    row = accounts[accounts["margin_group"] == group].iloc[0]
+    out.print(escape(f"margin group {group}: {row['reliability']}, binding {row['binding']}"))
+    out.print(_lines_table(row))
+    out.print(_group_tree(group, groups[groups["margin_group"] == group]))
+    out.print(_positions_table(positions[positions["margin_group"] == group]))
+
+
+def requirement_lines(row: pd.Series[Any]) -> dict[str, float]:
+    """The lines of an accounts row whose sum is its requirement, in order."""
+    names = list(row.index)
+    lines = names[names.index(_BEFORE_LINES) + 1 : names.index(_AFTER_LINES)]
+    return {name: float(row[name]) for name in lines}
+
+
+def _margin_group(accounts: pd.DataFrame, positions: pd.DataFrame, account: str) -> str:
+    if (accounts["margin_group"] == account).any():
+        return account
+    holders = positions[positions["account"] == account]["margin_group"]
+    if len(holders):
+        return str(holders.iloc[0])
+    known = [*accounts["margin_group"], *positions["account"].unique()]
+    near = difflib.get_close_matches(account, known, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    problem = f"account {account!r} is not in this run{hint}"
+    raise ShockgridError(problem)
+
+
+def _lines_table(row: pd.Series[Any]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in requirement_lines(row).items():
+        table.add_row(name.replace("_", " "), money(value))
+    table.add_section()
+    table.add_row("[bold]requirement[/bold]", f"[bold]{money(row['requirement'])}[/bold]")
+    for name in ("exchange_requirement", "house_requirement", _AFTER_LINES, "loss_down_25", "loss_up_25"):
+        table.add_row(name.replace("_", " "), money(row[name]))
+    if row["requirement_low"] != row["requirement_high"]:
+        table.add_row("between", f"{money(row['requirement_low'])} and {money(row['requirement_high'])}")
+    for name in ("equity_at_marks", "equity_at_model", "excess"):
+        table.add_row(name.replace("_", " "), money(row[name]))
+    return table
+
+
+def _group_tree(group: str, groups: pd.DataFrame) -> Tree:
+    """Portfolio -> product -> class groups, the largest first; a name that is all three is one line."""
+    tree = Tree(escape(f"groups of {group}"))
+    for portfolio, within in _largest_first(groups, "portfolio_group"):
+        if len(within) == 1 and within["class_group"].iloc[0] == within["product_group"].iloc[0] == portfolio:
+            tree.add(escape(f"portfolio, product and class group {_leaf_text(within.iloc[0])}"))
+            continue
+        branch = tree.add(escape(f"portfolio group {portfolio}"))
+        for product, classes in _largest_first(within, "product_group"):
+            twig = branch.add(escape(f"product group {product}"))
+            for _, leaf in _largest_first(classes, "class_group"):
+                twig.add(escape(f"class group {_leaf_text(leaf.iloc[0])}"))
+    return tree
+
+
+def _largest_first(groups: pd.DataFrame, level: str) -> list[tuple[str, pd.DataFrame]]:
+    scans = groups.groupby(level)["scan"].sum().sort_values(ascending=False, kind="stable")
+    return [(str(name), groups[groups[level] == name]) for name in scans.index]
+
+
+def _leaf_text(leaf: pd.Series[Any]) -> str:
+    moves = f"price {percent(leaf['worst_price_shock'])}, vol {percent(leaf['worst_vol_shock'])}"
+    scan = f"scan {money(leaf['scan'])} at scenario {leaf['worst_scenario']} ({moves})"
+    rest = f"minimum charge {money(leaf['minimum'])}, each position alone {money(leaf['stand_alone_sum'])}"
+    return f"{leaf['class_group']}: {scan}, {rest}"
+
+
+def _positions_table(positions: pd.DataFrame) -> Table:
+    largest = positions.sort_values(["stand_alone_loss", "symbol"], ascending=[False, True]).head(SHOWN)
+    table = Table(title=f"largest positions ({len(largest)} of {len(positions)})", title_justify="left")
+    names = ("account", "symbol", "quantity", "price", "vol", "stand_alone_loss", "leave_one_out", "euler")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="left" if name in ("account", "symbol") else "right")
+    for row in largest.to_dict("records"):
+        table.add_row(
+            escape(row["account"]), escape(row["symbol"]), f"{row['quantity']:,g}", f"{row['price']:,.4f}",
+            percent(row["vol"]).lstrip("+"), *(money(row[name]) for name in names[5:]),
+        )  # fmt: skip
+    return table

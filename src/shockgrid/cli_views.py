@@ -1,0 +1,205 @@
+"""What the command line prints: run reports, JSON, check results and progress bars."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from shockgrid.io.checking import Checked
+from shockgrid.io.manifest import control_totals
+from shockgrid.io.run_folder import read_timings
+from shockgrid.io.run_request import Outcome
+
+SHOWN = 10
+"""How many deficits, positions or lines of one reject code are shown."""
+BAR_AFTER_SECONDS = 1.0
+_WIDTH_WITHOUT_TERMINAL = 140
+_STAGES = ("draw the firm", "draw its equity", "read", "margin", "write")
+
+
+def console() -> Console:
+    """Standard output; as wide as its tables when it is not a terminal."""
+    wide = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(width=wide, highlight=False)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that shows a bar on stderr after a second, on a terminal only."""
+    bar = Progress(
+        TextColumn(title), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    started, terminal = perf_counter(), sys.stderr.isatty()
+
+    def advance(done: int, total: int) -> None:
+        if not terminal or perf_counter() - started < BAR_AFTER_SECONDS:
+            return
+        if not bar.tasks:
+            bar.add_task(title)
+            bar.start()
+        bar.update(bar.task_ids[0], completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if bar.tasks:
+            bar.stop()
+
+
+def report(outcome: Outcome, folder: Path, *, as_json: bool) -> int:
+    """Print a finished run, as tables or as one JSON object, and give its exit code."""
+    facts = summary(outcome, folder)
+    if as_json:
+        typer.echo(json.dumps(facts, sort_keys=True, allow_nan=False, default=str))
+    else:
+        _print_summary(facts)
+    code: int = facts["exit_code"]
+    return code
+
+
+def summary(outcome: Outcome, folder: Path) -> dict[str, Any]:
+    """The headline figures of a run as plain values; a number that does not exist is None."""
+    result = outcome.result
+    code, reason = exit_status(result.accounts, result.rejects)
+    timings = read_timings(folder)
+    return {
+        "run": str(folder),
+        "backend": result.backend,
+        "backend_asked": outcome.request.backend,
+        "regimes": {side: regime.name for side, regime in result.regimes.items()},
+        "sizes": outcome.sizes,
+        "totals": _totals(outcome),
+        "largest_deficits": _plain(largest_deficits(result.accounts)),
+        "timings": {**timings["seconds"], "of margin": timings["margin_seconds"]},
+        "notes": [*outcome.notes, *result.notes],
+        "rejects": {str(code): int(count) for code, count in result.rejects["code"].value_counts().items()},
+        "exit_code": code,
+        "exit_reason": reason,
+    }
+
+
+def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str]:
+    """0 and "clean", or 3 and what makes the result incomplete. Rejects that nobody holds are not fatal."""
+    troubled = accounts["reliability"].isin(["PARTIAL", "UNRELIABLE"])
+    own = rejects["table"].isin(["positions", "accounts"]) & rejects["code"].astype(str).str.startswith("E_")
+    reasons = []
+    if troubled.any():
+        first = accounts.loc[troubled, "margin_group"].iloc[0]
+        reasons.append(f"{int(troubled.sum())} margin groups are PARTIAL or UNRELIABLE, the first is {first}")
+    if own.any():
+        row = rejects[own].iloc[0]
+        reasons.append(f"{int(own.sum())} rows of the book were rejected, the first on line {row['line']}")
+    return (3, "; ".join(reasons)) if reasons else (0, "clean")
+
+
+def largest_deficits(accounts: pd.DataFrame) -> pd.DataFrame:
+    """The ``SHOWN`` largest deficits, greatest first, ties by name."""
+    short = accounts[accounts["excess"] < 0].copy()
+    short["equity"], short["deficit"] = short["excess"] + short["requirement"], -short["excess"]
+    columns = ["margin_group", "requirement", "equity", "deficit", "binding"]
+    columns += ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
+    ordered = short.sort_values(["deficit", "margin_group"], ascending=[False, True], kind="stable")
+    return ordered[columns].head(SHOWN)
+
+
+def print_check(checked: Checked) -> None:
+    """Print row counts, rejects by code with their first lines, and notes."""
+    out = console()
+    for name, count in checked.rows.items():
+        bad = checked.rejects[checked.rejects["table"] == name]["code"].str.startswith("E_").sum()
+        out.print(f"{name:<12} {count:>10,} rows {int(bad):>8,} rejected")
+    for key, found in checked.rejects.groupby(["table", "code"], sort=True):
+        out.print(f"\n[bold]{escape(str(key[1]))}[/bold] in {key[0]}: {len(found):,} rows")
+        for row in found.head(SHOWN).itertuples():
+            out.print(escape(f"  line {row.line}, column {row.column}: {row.message} (got {row.value!r})"))
+        if len(found) > SHOWN:
+            out.print(f"  ... and {len(found) - SHOWN:,} more")
+    for note in checked.notes:
+        out.print(escape(f"note: {note}"))
+
+
+def money(value: float | None) -> str:
+    """Two decimals and thousands separators; a dash for a number that does not exist."""
+    return "-" if value is None or math.isnan(value) else f"{value:,.2f}"
+
+
+def percent(value: float | None) -> str:
+    """A signed percentage; a dash for a number that does not exist."""
+    return "-" if value is None or math.isnan(value) else f"{value:+.1%}"
+
+
+def _totals(outcome: Outcome) -> dict[str, Any]:
+    result = outcome.result
+    short = result.accounts["excess"] < 0
+    return {
+        **control_totals(result),
+        "deficits": int(short.sum()),
+        "sum_deficit": math.fsum(-result.accounts.loc[short, "excess"]),
+        "instruments_held": int(result.positions["symbol"].nunique()),
+        "reliability": {str(k): int(v) for k, v in result.accounts["reliability"].value_counts().items()},
+    }
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = frame.to_dict("records")
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in rows]
+
+
+def _print_summary(facts: dict[str, Any]) -> None:
+    out, totals = console(), facts["totals"]
+    out.print(", ".join(f"{count:,} {name}" for name, count in facts["sizes"].items()))
+    out.print("regimes: " + escape(", ".join(dict.fromkeys(facts["regimes"].values()))))
+    out.print(_deficit_table(facts["largest_deficits"], totals["deficits"]))
+    out.print(
+        f"{totals['margin_groups']:,} margin groups, requirements {money(totals['sum_requirement'])}, "
+        f"deficits {money(totals['sum_deficit'])}"
+    )
+    out.print("reliability: " + ", ".join(f"{name} {n:,}" for name, n in totals["reliability"].items()))
+    if facts["rejects"]:
+        out.print("rejects: " + ", ".join(f"{code} {count:,}" for code, count in facts["rejects"].items()))
+    for note in facts["notes"]:
+        out.print(escape(f"note: {note}"))
+    out.print("seconds: " + _seconds(facts["timings"]))
+    fallback = facts["backend"] == "numpy" and facts["backend_asked"] == "auto"
+    why = " (no CUDA device or native library in this build)" if fallback else ""
+    out.print(f"backend: {facts['backend']}{why}")
+    out.print(escape(f"run folder: {facts['run']}"), soft_wrap=True)
+    if facts["exit_code"]:
+        out.print(escape(f"exit {facts['exit_code']}: {facts['exit_reason']}"), soft_wrap=True)
+
+
+def _deficit_table(rows: list[dict[str, Any]], count: int) -> Table:
+    title = f"the largest of {count:,} deficits" if count else "no deficits"
+    table = Table(title=title, title_justify="left")
+    table.add_column("margin group")
+    for name in ("requirement", "equity", "deficit", "binding", "worst scenario", "price", "vol"):
+        table.add_column(name, justify="left" if name == "binding" else "right")
+    for row in rows:
+        table.add_row(
+            escape(row["margin_group"]), *(money(row[name]) for name in ("requirement", "equity", "deficit")),
+            str(row["binding"]), str(row["worst_scenario"]),
+            percent(row["worst_price_shock"]), percent(row["worst_vol_shock"]),
+        )  # fmt: skip
+    return table
+
+
+def _seconds(timings: dict[str, Any]) -> str:
+    inner = timings["of margin"]
+    stages = sorted(set(timings) - {"of margin"}, key=_STAGES.index)
+    parts = [f"{name} {timings[name]:.2f}" for name in stages]
+    detail = ", ".join(f"{name} {value:.2f}" for name, value in inner.items())
+    return ", ".join(parts) + (f" (margin: {detail})" if detail else "")

@@ -1,0 +1,218 @@
+"""The plan (columns laid out once) and the walk over it: who holds what, by class group, ready to reprice.
+
+Every distinct held instrument is priced once per scenario, however many accounts hold it. Positions stand in
+one canonical order (class group, margin group, instrument, account), so that a leaf's sum depends on that
+leaf's own positions and on nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shockgrid.backends.contract import Backend, Series
+from shockgrid.book import Book
+from shockgrid.columns import Texts
+from shockgrid.market import Market
+from shockgrid.scenarios import MarketStates
+from shockgrid.states import UNMOVED
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.intp]
+
+UNIT_TILE_ELEMENTS = (
+    2**21
+)  #: doubles of unit P&L held at a time (16 MB) when instruments are walked one by one
+
+
+@dataclass(frozen=True)
+class ClassGroup:
+    """One class group: its held instruments, its leaves (one per margin group) and their positions."""
+
+    name: str
+    product_group: str
+    portfolio_group: str
+    instruments: Codes  #: [n] rows of Market.instruments, grouped by underlying
+    sections: tuple[tuple[int, slice], ...]  #: (underlying, its slice of ``instruments``)
+    leaves: Codes  #: [L] margin-group codes, ascending
+    positions: slice  #: its rows in the plan's positions
+    position_leaves: Codes  #: [P] leaf of each position
+    position_columns: Codes  #: [P] place in ``instruments`` of each position
+    weights: Any  #: CSR [L, n], quantity x multiplier x FX
+
+
+@dataclass(frozen=True)
+class Positions:
+    """P priced positions in canonical order."""
+
+    accounts: Codes  #: row of Book.accounts
+    margin_groups: Codes
+    instruments: Codes  #: row of Market.instruments
+    quantities: Floats
+    prices_paid: Floats  #: NaN where not given
+    weights: Floats  #: quantity x multiplier x FX: money in the base currency per unit of price
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A book laid over a market."""
+
+    book: Book
+    market: Market
+    margin_groups: Texts  #: [M] sorted names
+    account_groups: Codes  #: margin-group code of each row of Book.accounts
+    positions: Positions
+    portfolios: tuple[tuple[ClassGroup, ...], ...]  #: class groups by portfolio group, in canonical order
+    unpriced: pd.DataFrame  #: held rows that cannot be priced: account, symbol, quantity, code
+
+    def by_margin_group(self, values: Floats, codes: Codes | None = None) -> Floats:
+        """Sum of one number per position (or per row of ``codes``) for each margin group, [M]."""
+        groups = self.positions.margin_groups if codes is None else codes
+        return np.bincount(groups, values, len(self.margin_groups)).astype(np.float64)
+
+    def class_groups(self) -> Iterator[ClassGroup]:
+        """All class groups in canonical order."""
+        for portfolio in self.portfolios:
+            yield from portfolio
+
+
+def plan(book: Book, market: Market) -> Plan:
+    """Join positions to instruments, sort them canonically and cut them into class groups."""
+    names, account_groups = np.unique(book.accounts["margin_group"].astype(str), return_inverse=True)
+    account_rows = pd.Index(book.accounts["account"]).get_indexer(pd.Index(book.positions["account"]))
+    rows = pd.Index(market.instruments.symbols).get_indexer(pd.Index(book.positions["symbol"]))
+    known = rows >= 0
+    lost = book.positions[~known].assign(code="E_INSTRUMENT")
+    lost = pd.concat([lost, book.unread.assign(code="E_POSITION")], ignore_index=True)
+    unpriced = lost[["account", "symbol", "quantity", "line", "code"]]
+    order, families = _canonical(market, rows[known], account_groups[account_rows[known]])
+    held, accounts = rows[known][order], account_rows[known][order]
+    quantities = book.positions["quantity"].to_numpy(np.float64)[known][order]
+    table = market.instruments
+    positions = Positions(
+        accounts=accounts,
+        margin_groups=account_groups[accounts],
+        instruments=held,
+        quantities=quantities,
+        prices_paid=book.positions["price_paid"].to_numpy(np.float64)[known][order],
+        weights=quantities * table.multipliers[held] * table.fx_rates[held],
+    )
+    classes = list(_class_groups(market, positions, families[order]))
+    portfolios: dict[str, list[ClassGroup]] = {}
+    for group in classes:
+        portfolios.setdefault(group.portfolio_group, []).append(group)
+    return Plan(
+        book,
+        market,
+        names.astype(object),
+        account_groups,
+        positions,
+        tuple(tuple(part) for part in portfolios.values()),
+        unpriced,
+    )
+
+
+def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tuple[Any, Any]:
+    """Order of the positions, and the class-group code (canonical order) of each."""
+    names = market.underlyings
+    families = pd.DataFrame(
+        {"portfolio": names.portfolio_groups, "product": names.product_groups, "class": names.class_groups}
+    )
+    codes = families.groupby(["portfolio", "product", "class"], sort=True).ngroup().to_numpy(np.intp)
+    owners = np.zeros(0, np.intp) if len(codes) == 0 else codes[market.instruments.underlyings[instruments]]
+    return np.lexsort((instruments, margin_groups, owners)), owners
+
+
+def _class_groups(market: Market, positions: Positions, families: Codes) -> Iterator[ClassGroup]:
+    starts = np.flatnonzero(np.diff(families, prepend=-1))
+    stops = np.append(starts[1:], len(families))
+    names = market.underlyings
+    for start, stop in zip(starts, stops, strict=True):
+        rows = slice(int(start), int(stop))
+        instruments, columns = np.unique(positions.instruments[rows], return_inverse=True)
+        leaves, leaf_of = np.unique(positions.margin_groups[rows], return_inverse=True)
+        owners = market.instruments.underlyings[instruments]
+        cuts = np.append(np.flatnonzero(np.diff(owners, prepend=-1)), len(owners))
+        sections = tuple(
+            (int(owners[low]), slice(int(low), int(high))) for low, high in itertools.pairwise(cuts)
+        )
+        pointers = np.searchsorted(leaf_of, np.arange(len(leaves) + 1))
+        matrix = sparse.csr_matrix(
+            (positions.weights[rows], columns, pointers), shape=(len(leaves), len(instruments))
+        )
+        first = int(owners[0])
+        yield ClassGroup(
+            str(names.class_groups[first]),
+            str(names.product_groups[first]),
+            str(names.portfolio_groups[first]),
+            instruments,
+            sections,
+            leaves,
+            rows,
+            leaf_of,
+            columns,
+            matrix,
+        )
+
+
+def series(market: Market, rows: Codes) -> Series:
+    """The columns a backend needs for these instruments, which share one underlying."""
+    table = market.instruments
+    return Series(
+        spots=market.underlyings.spots[table.underlyings[rows]],
+        slopes=table.slopes[rows],
+        intercepts=table.intercepts[rows],
+        strikes=table.strikes[rows],
+        years=table.years[rows],
+        vols=table.vols[rows],
+        discount_factors=table.discount_factors[rows],
+        is_option=table.is_option[rows],
+        is_call=table.is_call[rows],
+        is_american=table.is_american[rows],
+    )
+
+
+def class_risk_arrays(group: ClassGroup, market: Market, states: MarketStates, backend: Backend) -> Floats:
+    """P&L [L, S] of every leaf of a class group, in the base currency, scenario weights applied."""
+    sections = [
+        (series(market, group.instruments[rows]), states.states(underlying))
+        for underlying, rows in group.sections
+    ]
+    pnl = backend.get(backend.risk_arrays(sections, group.weights))
+    weighted: Floats = pnl * states.scenarios.weights
+    return weighted
+
+
+def unit_blocks(
+    group: ClassGroup, market: Market, states: MarketStates, backend: Backend
+) -> Iterator[tuple[slice, Floats]]:
+    """Unit P&L [block, S] of a class group's instruments, in blocks of bounded size.
+
+    Per unit of price (before quantity, multiplier and FX), scenario weights applied.
+    """
+    size = max(1, UNIT_TILE_ELEMENTS // max(1, len(states.scenarios)))
+    for underlying, rows in group.sections:
+        laid = states.states(underlying)
+        for low in range(rows.start, rows.stop, size):
+            block = slice(low, min(low + size, rows.stop))
+            part = series(market, group.instruments[block])
+            identity = sparse.identity(len(part), format="csr")
+            pnl = backend.get(backend.risk_arrays([(part, laid)], identity))
+            yield block, pnl * states.scenarios.weights
+
+
+def model_values(plan: Plan, backend: Backend) -> Floats:
+    """Model value per unit at the current spot and vol for every instrument; NaN where nobody holds it."""
+    values = np.full(len(plan.market.instruments.symbols), np.nan)
+    for group in plan.class_groups():
+        for _, rows in group.sections:
+            held = group.instruments[rows]
+            values[held] = backend.get(backend.price(series(plan.market, held), UNMOVED))[0]
+    return values

@@ -1,0 +1,147 @@
+"""What a run needs to be done again: where its inputs are, which regimes, which backend."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from shockgrid.errors import InputError, ShockgridError
+from shockgrid.io.column_map import ColumnMap
+from shockgrid.io.tables import POLICY_TOML, Sources, read_book, read_market
+from shockgrid.regimes import Policy, load_regime
+from shockgrid.requirement import MarginResult, Regime, margin
+
+Progress: TypeAlias = Callable[[int, int], None]
+
+INPUTS = "inputs"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def regime_file(name: str, folder: Path) -> Path | None:
+    """The file of a regime called ``path/to/file.py:name``, None for a built-in one."""
+    file = name.rpartition(":")[0]
+    return folder / file if file else None
+
+
+def _regimes_of(policy: Path) -> list[Path]:
+    """Files of the regimes that a policy names and that are not built in."""
+    programs = tomllib.loads(policy.read_text(encoding="utf-8"))["programs"].values()
+    names = {program[side] for program in programs for side in ("exchange", "house") if side in program}
+    files = [regime_file(name, policy.parent) for name in sorted(names)]
+    return [file for file in files if file]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A computed run: what was asked, what came out, what was read, and how long each part took."""
+
+    request: RunRequest
+    result: MarginResult
+    hashes: dict[Path, str]  #: SHA-256 of every file that was read
+    sizes: dict[str, int]  #: accounts, positions, underlyings, instruments that were read
+    notes: tuple[str, ...]  #: rows and columns that a column map left out
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The inputs and choices of one run.
+
+    Exactly one of ``regime`` (a name or ``path/to/file.py:name``) and ``policy`` is set. With ``embedded``
+    the folders lie under ``INPUTS`` of a run folder and travel with it.
+    """
+
+    market: Path
+    book: Path
+    regime: str = ""
+    policy: Path | None = None
+    column_map: Path | None = None
+    lots: bool = False
+    backend: str = "auto"
+    embedded: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.regime) == (self.policy is not None):
+            problem = "expected either a regime or a policy file, and not both"
+            raise InputError(problem, column="regime", value=self.regime or None)
+
+    @classmethod
+    def inside(cls, folder: Path, *, backend: str) -> RunRequest:
+        """The request of a run whose market, book and policy lie under ``folder/inputs``."""
+        root = folder / INPUTS
+        return cls(
+            root / "market", root / "book", policy=root / "book" / POLICY_TOML, backend=backend, embedded=True
+        )
+
+    def settings(self) -> list[Path]:
+        """The files beside the tables that decide the outcome: policy, column map, regimes of one's own."""
+        own = regime_file(self.regime, Path())
+        files = [path for path in (self.policy, self.column_map, own) if path]
+        return files + (_regimes_of(self.policy) if self.policy else [])
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Plain values for manifest.json; paths are absolute, or relative to the run folder when embedded."""
+        own = regime_file(self.regime, Path())
+        regime = f"{own.resolve()}:{self.regime.rpartition(':')[2]}" if own else self.regime
+        return {
+            "market": self._shown(self.market, "market"),
+            "book": self._shown(self.book, "book"),
+            "regime": regime or None,
+            "policy": self._shown(self.policy, f"book/{POLICY_TOML}") if self.policy else None,
+            "column_map": str(self.column_map.resolve()) if self.column_map else None,
+            "lots": self.lots,
+            "embedded": self.embedded,
+        }
+
+    @classmethod
+    def from_manifest(cls, folder: Path, entry: dict[str, Any], backend: str) -> RunRequest:
+        """The request written by ``to_manifest`` in the run folder ``folder``."""
+        try:
+            return cls(
+                market=folder / entry["market"],
+                book=folder / entry["book"],
+                regime=entry["regime"] or "",
+                policy=folder / entry["policy"] if entry["policy"] else None,
+                column_map=Path(entry["column_map"]) if entry["column_map"] else None,
+                lots=entry["lots"],
+                backend=backend,
+                embedded=entry["embedded"],
+            )
+        except (KeyError, TypeError) as error:
+            problem = f"{folder}/manifest.json: not the manifest of a run: {error!r} in inputs"
+            raise ShockgridError(problem) from error
+
+    def compute(self, progress: Progress | None = None) -> Outcome:
+        """Read everything and compute the margin."""
+        started = perf_counter()
+        regime: Regime | Policy = (
+            Policy.from_toml(self.policy) if self.policy is not None else load_regime(self.regime)
+        )
+        column_map = ColumnMap.from_toml(self.column_map) if self.column_map else None
+        sources = Sources()
+        market = read_market(self.market, column_map=column_map, sources=sources)
+        book = read_book(self.book, self.lots, column_map=column_map, sources=sources)
+        hashes = {path: sha256(path) for path in [*sources.files, *self.settings()]}
+        read = perf_counter()
+        result = margin(book, market, regime, backend=self.backend, progress=progress)
+        seconds = {"read": read - started, "margin": perf_counter() - read}
+        sizes = {
+            "accounts": len(book.accounts),
+            "positions": len(book.positions),
+            "underlyings": len(market.underlyings.names),
+            "instruments": len(market.instruments.symbols),
+        }
+        return Outcome(self, result, hashes, sizes, tuple(sources.notes), seconds)
+
+    def _shown(self, path: Path, place: str) -> str:
+        return f"{INPUTS}/{place}" if self.embedded else str(path.resolve())

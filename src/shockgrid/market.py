@@ -1,0 +1,175 @@
+"""What exists and what it costs: instruments, spots, curves, dividends, forwards and vols at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shockgrid.columns import Mask, Texts, frozen
+from shockgrid.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.intp]
+
+PORTFOLIO_TYPES = ("equity", "narrow_index", "broad_index", "broad_index_high_cap")
+INSTRUMENT_TYPES = ("stock", "etf", "index", "option", "future", "perpetual", "flat")
+HELD_OUTRIGHT = ("stock", "etf", "index")  #: worth their underlying's spot
+
+
+class _Columns:
+    """Equal-length columns, read-only from construction on."""
+
+    def __post_init__(self) -> None:
+        for column in fields(self):  # type: ignore[arg-type]
+            frozen(getattr(self, column.name))
+
+    def frame(self) -> pd.DataFrame:
+        """The columns as a DataFrame."""
+        return pd.DataFrame({column.name: getattr(self, column.name) for column in fields(self)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Underlyings(_Columns):
+    """U underlyings, sorted by name."""
+
+    names: Texts
+    spots: Floats  #: in ``currencies``, > 0
+    currencies: Texts
+    portfolio_types: Texts  #: one of PORTFOLIO_TYPES
+    leverages: Floats  #: multiple of the tracked index's move; -1 for an inverse ETF, 1 for all others
+    atm_vols: Floats  #: decimals; NaN where not given
+    carries: Floats  #: continuous dividend yield plus borrow rate, decimals
+    class_groups: Texts
+    product_groups: Texts
+    portfolio_groups: Texts
+
+    def yields_to(self, codes: Codes, years: Floats) -> Floats:
+        """exp(-(yield + borrow) x years) for each (underlying, years)."""
+        return np.exp(-self.carries[codes] * years) if len(codes) else np.zeros(0)
+
+    def codes(self, names: Any) -> Codes:
+        """Row of each name, -1 where it is not an underlying of this market."""
+        return np.asarray(pd.Index(self.names).get_indexer(pd.Index(names)), np.intp)
+
+
+@dataclass(frozen=True)
+class Instruments(_Columns):
+    """N instruments that can be priced, sorted by underlying, expiry and symbol.
+
+    The forward of what one unit delivers is ``slopes * spot + intercepts`` (see ``Series``).
+    """
+
+    symbols: Texts
+    underlyings: Codes  #: row in Underlyings
+    types: Texts  #: one of INSTRUMENT_TYPES
+    is_option: Mask
+    is_call: Mask
+    is_american: Mask
+    strikes: Floats  #: 1 for anything but options
+    years: Floats  #: ACT/365F from as_of to the expiry instant; 0 for anything that does not expire
+    multipliers: Floats  #: money per contract = price x multiplier
+    units_per_contract: Floats  #: units of the underlying one contract delivers
+    fx_rates: Floats  #: value of one unit of the instrument's currency in the base currency
+    slopes: Floats
+    intercepts: Floats
+    discount_factors: Floats
+    vols: Floats  #: decimals; NaN until implied from the mark; 0 for anything but options
+    marks: Floats  #: price per unit; NaN where there is none
+    dividends: Floats  #: present value of cash dividends before expiry, per unit of the underlying
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market snapshot, checked once.
+
+    Attributes
+    ----------
+    as_of : the instant of the snapshot, UTC. Nothing in a calculation reads a clock.
+    base_currency : the currency of firm-wide figures.
+    underlyings, instruments : the columns above.
+    fx : currency -> value of one unit in the base currency; holds the base currency itself.
+    offsets : (level, group) -> share of a group's gains that offsets other groups' losses, in [0, 1].
+    unpriced : instruments that were turned away, with what could be read of them: symbol, underlying (row or
+        -1), type, right, strike, multiplier, units_per_contract, mark (NaN or "" where unknown), code.
+    rejects : every turned-away or flagged row with its line and reason.
+    """
+
+    as_of: datetime
+    base_currency: str
+    underlyings: Underlyings
+    instruments: Instruments
+    fx: dict[str, float]
+    offsets: dict[tuple[str, str], float]
+    unpriced: pd.DataFrame
+    rejects: pd.DataFrame
+
+    @classmethod
+    def from_frames(
+        cls,
+        instruments: Any,
+        underlyings: Any,
+        quotes: Any,
+        curve: Any,
+        *,
+        dividends: Any = None,
+        forwards: Any = None,
+        fx: Any = None,
+        groups: Any = None,
+        offsets: Any = None,
+        as_of: datetime | str,
+        base_currency: str = "USD",
+    ) -> Market:
+        """Check the canonical tables and build the market.
+
+        Parameters
+        ----------
+        instruments : symbol, underlying, type; for options right, strike, expiry_utc and optionally style
+            (default european), multiplier (default 100), units_per_contract (default the multiplier).
+        underlyings : underlying, spot and optionally portfolio_type (default equity), leverage, ...
+        quotes : symbol and any of bid, ask, mark, vol (decimal); a blank vol is implied from the mark.
+        curve : currency, days, zero_rate_dec (continuous).
+        dividends : underlying, ex_date, amount.     forwards : underlying, expiry_utc, forward.
+        fx : currency, rate.     groups : underlying, class_group, product_group, portfolio_group.
+        offsets : level (product, portfolio), group, offset_dec.
+        as_of : instant with a zone, as datetime or ISO 8601 text.
+
+        Raises
+        ------
+        InputError : a column is missing or unknown, looks like per cent, or as_of has no zone.
+        """
+        from shockgrid.market_tables import build
+
+        return build(
+            instruments,
+            underlyings,
+            quotes,
+            curve,
+            dividends=dividends,
+            forwards=forwards,
+            fx=fx,
+            groups=groups,
+            offsets=offsets,
+            as_of=_instant(as_of),
+            base_currency=base_currency,
+        )
+
+    def with_vols(self, vols: Floats, rejects: pd.DataFrame) -> Market:
+        """The same market with these vols [N] and this reject frame."""
+        return replace(self, instruments=replace(self.instruments, vols=vols), rejects=rejects)
+
+
+def _instant(as_of: datetime | str) -> datetime:
+    try:
+        stamp = pd.Timestamp(as_of)
+    except ValueError as error:
+        msg = "expected an ISO 8601 instant"
+        raise InputError(msg, column="as_of", value=as_of) from error
+    if stamp.tzinfo is None:
+        problem = "an instant needs its zone, such as 2026-11-20T16:00:00-05:00"
+        raise InputError(problem, column="as_of", value=str(as_of))
+    return stamp.tz_convert("UTC").to_pydatetime()

@@ -1,0 +1,108 @@
+"""Parameter files: numbers with their source, effective date and confidence, checked by pydantic."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shockgrid.errors import ParameterError
+
+Confidence = Literal["rule", "exchange", "third_party", "unconfirmed"]
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class _Sourced(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(min_length=3)
+    confidence: Confidence
+
+
+class Number(_Sourced):
+    """One number and where it comes from."""
+
+    value: float = Field(ge=0.0)
+
+
+class Count(_Sourced):
+    """A whole number and where it comes from."""
+
+    value: int = Field(ge=0)
+
+
+class Points(_Sourced):
+    """Shares of a range at which the valuation points lie."""
+
+    values: list[Annotated[float, Field(ge=-1.0, le=1.0)]] = Field(min_length=1)
+
+
+class Span(_Sourced):
+    """A line of equally spaced shocks."""
+
+    values: tuple[float, float]
+    count: int = Field(ge=1)
+
+
+class Range(_Sourced):
+    """How far a portfolio type is moved, as positive fractions."""
+
+    down: Share
+    up: Annotated[float, Field(gt=0.0)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    effective: datetime.date
+
+
+class TimsParameters(_File):
+    """The numbers of ``tims``."""
+
+    points: Points
+    ranges: dict[Literal["equity", "narrow_index", "broad_index", "broad_index_high_cap"], Range]
+    minimum_per_unit: Number
+
+
+class HouseParameters(_File):
+    """The default numbers of ``house``."""
+
+    spot: Span
+    vol: Span
+    contingency: Number
+    concentration_wide: Number
+    concentration_narrow: Number
+    concentration_names: Count
+
+
+Model = TypeVar("Model", bound=_File)
+
+
+def load(model: type[Model], path: str | Path | None, default: str) -> Model:
+    """Read and check a parameter file; ``default`` is the one that ships with the package.
+
+    Raises
+    ------
+    ParameterError : the file is not TOML, or a value is missing, unknown or out of range; names the path.
+    """
+    shown = str(path) if path is not None else default
+    source = Path(path) if path is not None else resources.files("shockgrid.regimes") / "parameters" / default
+    try:
+        table: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+        return model.model_validate(table)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problem = f"{shown}: {error}"
+        raise ParameterError(problem) from error
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
+            for fault in error.errors()
+        )
+        problem = f"{shown}: {faults}"
+        raise ParameterError(problem) from error

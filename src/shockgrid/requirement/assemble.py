@@ -1,0 +1,133 @@
+"""Both sides of every margin group side by side: equity, the greater requirement, what binds, reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.engine import Plan
+from shockgrid.requirement.equity import account_rates, equity
+from shockgrid.requirement.frames import LINES, account_figures
+from shockgrid.requirement.regime import Program
+from shockgrid.requirement.result import Run
+from shockgrid.requirement.unpriced import unpriced_charges
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+def accounts_frame(
+    whole: Plan, programs: Sequence[Program], runs: Sequence[Run], values: Floats
+) -> tuple[pd.DataFrame, dict[str, int], pd.DataFrame]:
+    """The accounts frame, the binding run of each margin group, and rejects found while joining."""
+    figures = [account_figures(run.plan, run.evaluation, run.rates) for run in runs]
+    exchange = _requirement(programs, runs, figures, whole, "exchange")
+    house = _requirement(programs, runs, figures, whole, "house")
+    binds_house = np.isnan(exchange[0]) | (np.nan_to_num(house[0], nan=-1.0) > exchange[0])
+    run_of = np.where(binds_house, house[1], exchange[1]).astype(np.intp)
+    names = whole.margin_groups
+    chosen = pd.concat([frame.assign(_run=at) for at, frame in enumerate(figures)])
+    extra = [c for c in chosen.columns if c not in (*figures[0].columns, "_run")] if figures else []
+    chosen[extra] = chosen[extra].fillna(0.0)
+    chosen = chosen.reset_index().set_index(["_run", "margin_group"])
+    picked = chosen.loc[list(zip(run_of, names, strict=True))].reset_index(drop=True)
+    rates = group_rates(whole)
+    worth = equity(whole, values)
+    lost = unpriced_charges(whole)
+    charges = whole.by_margin_group(lost.charges, lost.margin_groups) / rates
+    minimums = np.array([program.minimum_equity for program in programs])
+    requirement = picked["requirement"].to_numpy(float) + charges
+    at_marks = worth.at_marks / rates
+    columns: dict[str, Any] = {
+        "margin_group": names,
+        "equity_at_marks": at_marks,
+        "equity_at_model": worth.at_model / rates,
+        "exchange_requirement": exchange[0] + charges,
+        "house_requirement": house[0] + charges,
+        "requirement": requirement,
+        "binding": np.where(binds_house, "house", "exchange").astype(object),
+        "excess": at_marks - requirement,
+        "below_minimum_equity": at_marks < minimums,
+    }
+    shown = ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
+    columns |= {name: picked[name].to_numpy() for name in shown}
+    lines = [*LINES, *[name for name in picked.columns if name not in (*LINES, *shown, *_REST)]]
+    columns |= {name: picked[name].to_numpy(float) for name in lines}
+    columns["unpriced"] = charges
+    columns["requirement_zero_offsets"] = picked["requirement_zero_offsets"].to_numpy(float) + charges
+    columns |= {name: picked[name].to_numpy(float) for name in ("loss_down_25", "loss_up_25")}
+    columns["requirement_low"] = picked["requirement"].to_numpy(float)
+    columns["requirement_high"] = requirement
+    reliability, rejects = _reliability(whole, lost.margin_groups[lost.without_spot])
+    columns["reliability"] = reliability
+    return pd.DataFrame(columns), dict(zip(names, run_of.tolist(), strict=True)), rejects
+
+
+_REST = ("requirement", "requirement_zero_offsets", "loss_down_25", "loss_up_25")
+
+
+def _requirement(
+    programs: Sequence[Program], runs: Sequence[Run], figures: Sequence[pd.DataFrame], whole: Plan, side: str
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Requirement [M] of one side (NaN where it was not asked for) and the run it comes from."""
+    place = {id(run.evaluation.regime): at for at, run in enumerate(runs)}
+    run_of = np.array([place.get(id(getattr(program, side)), -1) for program in programs], np.intp)
+    amounts = np.full(len(programs), np.nan)
+    for at, frame in enumerate(figures):
+        mine = run_of == at
+        amounts[mine] = frame["requirement"].reindex(whole.margin_groups[mine]).to_numpy(float)
+    return amounts, run_of
+
+
+def group_rates(whole: Plan) -> Floats:
+    """Value of one unit of each margin group's currency; the base currency where its accounts differ."""
+    rates = account_rates(whole)
+    low, high = np.full(len(whole.margin_groups), np.inf), np.zeros(len(whole.margin_groups))
+    np.minimum.at(low, whole.account_groups, rates)
+    np.maximum.at(high, whole.account_groups, rates)
+    return np.where(low == high, high, 1.0)
+
+
+def _reliability(whole: Plan, without_spot: NDArray[np.intp]) -> tuple[NDArray[Any], pd.DataFrame]:
+    """OK, STALE, PARTIAL or UNRELIABLE per margin group, and the rejects that joining brought up."""
+    accounts, market = whole.book.accounts, whole.market
+    size = len(whole.margin_groups)
+    status = np.full(size, "OK", object)
+    flagged = set(market.rejects.loc[market.rejects["code"] == "W_CLAMPED", "key"])
+    stale = pd.Series(market.instruments.symbols).isin(flagged).to_numpy()[whole.positions.instruments]
+    status[whole.positions.margin_groups[stale]] = "STALE"
+    foreign = ((accounts["currency"] != "") & ~accounts["currency"].isin(list(market.fx))).to_numpy()
+    touched = accounts["account"].isin([*whole.book.partial, *whole.unpriced["account"]]).to_numpy() | foreign
+    status[whole.account_groups[touched]] = "PARTIAL"
+    status[without_spot] = "UNRELIABLE"
+    rejects = [
+        _rejected(accounts[foreign], "accounts", "account", "currency", "E_FX", "no rate in the fx table"),
+        _rejected(
+            whole.unpriced[whole.unpriced["code"] == "E_INSTRUMENT"],
+            "positions",
+            "account",
+            "symbol",
+            "E_INSTRUMENT",
+            "no priced instrument of this symbol",
+        ),
+    ]
+    return status, joined_rejects(rejects)
+
+
+def _rejected(rows: pd.DataFrame, table: str, key: str, column: str, code: str, message: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "table": table,
+            "line": rows["line"].to_numpy(np.int64) if "line" in rows.columns else 0,
+            "key": rows[key].to_numpy(object),
+            "column": column,
+            "value": rows[column].to_numpy(object),
+            "code": code,
+            "message": message,
+        },
+        columns=list(REJECT_COLUMNS),
+    )

@@ -1,0 +1,54 @@
+"""What an account is worth: cash plus everything it holds, at marks and at model values."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.engine import Plan
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Equity(NamedTuple):
+    """Net liquidating equity per margin group, base currency."""
+
+    at_marks: Floats  #: [M] positions at their mark, at model value where there is none
+    at_model: Floats  #: [M] positions at model value, current spot and last accepted vol
+
+
+def equity(plan: Plan, model_values: Floats) -> Equity:
+    """Cash, stocks and options marked long and short; futures by price - price_paid, 0 without one.
+
+    ``model_values`` are per unit and instrument [N]. An account's ``equity_override`` replaces its equity.
+    """
+    table, held = plan.market.instruments, plan.positions
+    rows = held.instruments
+    marks = np.where(np.isnan(table.marks), model_values, table.marks)
+    future = np.isin(table.types.astype(str), ("future", "perpetual"))[rows]
+    paid = np.where(future, held.prices_paid, 0.0)
+    by_account: list[Floats] = []
+    for prices in (marks, model_values):
+        worth = held.weights * (prices[rows] - paid)
+        worth = np.where(np.isnan(paid), 0.0, worth)
+        by_account.append(np.bincount(held.accounts, worth, len(plan.book.accounts)).astype(np.float64))
+    accounts = plan.book.accounts
+    rates = account_rates(plan)
+    cash = accounts["cash"].to_numpy(np.float64) * rates
+    override = accounts["equity_override"].to_numpy(np.float64) * rates
+    sums = []
+    for worth in by_account:
+        total = np.where(np.isnan(override), cash + worth, override)
+        sums.append(plan.by_margin_group(total, plan.account_groups))
+    return Equity(*sums)
+
+
+def account_rates(plan: Plan) -> Floats:
+    """Value of one unit of each account's currency in the base currency; 1 where the currency is unknown.
+
+    An account in an unknown currency is PARTIAL and among the rejects (E_FX).
+    """
+    fx = plan.market.fx
+    return np.array([fx.get(name, 1.0) for name in plan.book.accounts["currency"]], np.float64)

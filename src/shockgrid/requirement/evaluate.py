@@ -1,0 +1,139 @@
+"""One regime over a plan: price and aggregate each portfolio group, and fold its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shockgrid.backends.contract import Backend
+from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, unit_blocks
+from shockgrid.requirement.fold import (
+    MARGIN,
+    PORTFOLIO,
+    Nodes,
+    Rows,
+    folded,
+    gathered,
+    portfolio_counts,
+    reduced_nodes,
+)
+from shockgrid.requirement.reducers import Reduced
+from shockgrid.requirement.regime import Regime
+from shockgrid.scenarios import MarketStates, ScenarioSet
+
+Floats: TypeAlias = NDArray[np.float64]
+Progress: TypeAlias = Callable[[int, int], None]
+
+LADDER = tuple(step / 100 for step in (-50, -40, -30, -20, -10, 10, 20, 30, 40, 50))
+STRESS = (-0.25, 0.25)  #: "at a minimum stress up and down 25 %" (FINRA portfolio margin FAQ, retired 2024)
+REPORT = ScenarioSet.points([*LADDER, *STRESS], tag="report", leveraged=False)
+
+
+class Leaf(NamedTuple):
+    """What the leaves of one class group come to."""
+
+    group: ClassGroup
+    reduced: Reduced
+    tagged: Floats  #: [L, other] P&L in the scenarios that are not "standard"
+    charges: Floats  #: [L] per-contract minimum charges
+    stand_alone: Floats  #: [P] loss of each position by itself
+
+
+class PortfolioResult(NamedTuple):
+    """What one portfolio group comes to."""
+
+    leaves: list[Leaf]
+    nodes: list[Nodes]  #: empty where the margin group is reduced
+    unoffset: list[Nodes]  #: the same without offsets; class groups where the margin group is reduced
+    top: list[Rows]  #: the portfolio group's own rows, where the margin group is reduced
+
+
+class Evaluator:
+    """One regime over one plan with one backend.
+
+    ``states`` covers the regime's scenarios and the report's; ``standard`` are the positions of those that
+    go through the tree, ``standard_states`` the same as a set of their own.
+    """
+
+    def __init__(self, plan: Plan, regime: Regime, backend: Backend) -> None:
+        self.plan, self.regime, self.backend = plan, regime, backend
+        self.scenarios = regime.scenarios + REPORT
+        self.states = MarketStates.of(self.scenarios, plan.market)
+        self.standard = self.scenarios.tagged("standard")
+        self.other = np.setdiff1d(np.arange(len(self.scenarios)), self.standard)
+        self.standard_states = MarketStates.of(regime.scenarios.only("standard"), plan.market)
+
+    def run(
+        self, executor: Executor | None, progress: Progress | None
+    ) -> tuple[list[PortfolioResult], Floats | None]:
+        """Every portfolio group in canonical order, and the firm's rows [M, S] under one joint worst."""
+        mapped: Iterable[PortfolioResult] = (executor.map if executor else map)(
+            self.portfolio, self.plan.portfolios
+        )
+        results = []
+        joint = self.regime.tree.height == MARGIN
+        total = np.zeros((len(self.plan.margin_groups), len(self.standard))) if joint else None
+        counts = portfolio_counts(self.plan)
+        transform, offsets = self.regime.tree.transforms.get("portfolio_group"), self.plan.market.offsets
+        for result in mapped:
+            for rows in result.top:
+                part = gathered([rows], "portfolio_group", "joint", transform, offsets, counts)
+                if total is not None:
+                    total[part.margin_groups] += part.pnl
+            results.append(result._replace(top=[]))
+            if progress is not None:
+                progress(len(results), len(self.plan.portfolios))
+        return results, total
+
+    def portfolio(self, groups: Sequence[ClassGroup]) -> PortfolioResult:
+        """Everything about one portfolio group."""
+        tree, offsets = self.regime.tree, self.plan.market.offsets
+        leaves, rows = [], []
+        for group in groups:
+            pnl = class_risk_arrays(group, self.plan.market, self.states, self.backend)
+            own = np.ascontiguousarray(pnl[:, self.standard])
+            reduced = tree.reducer(own)
+            alone = self._stand_alone(group)
+            leaves.append(Leaf(group, reduced, pnl[:, self.other], self._charges(group), alone))
+            rows.append(Rows(group.name, group.leaves, own))
+        charges = [Rows(leaf.group.name, leaf.group.leaves, leaf.charges[:, None]) for leaf in leaves]
+        joint = tree.height == MARGIN
+        height = 0 if joint else tree.height
+        nodes = reduced_nodes(groups, rows, charges, tree, offsets, height)
+        plain = reduced_nodes(groups, rows, charges, tree, {}, height) if offsets and height else nodes
+        if joint:
+            return PortfolioResult(leaves, [], plain, folded(groups, rows, tree, offsets, PORTFOLIO))
+        return PortfolioResult(leaves, nodes, plain, [])
+
+    def standard_rows(self, group: ClassGroup) -> Floats:
+        """P&L [L, S] of a class group's leaves in the standard scenarios."""
+        return class_risk_arrays(group, self.plan.market, self.standard_states, self.backend)
+
+    def _charges(self, group: ClassGroup) -> Floats:
+        rate = self.regime.tree.minimum_per_unit
+        held, table = self.plan.positions, self.plan.market.instruments
+        if rate == 0.0:
+            return np.zeros(len(group.leaves))
+        per_contract = rate * (table.multipliers * table.fx_rates * table.is_option)[group.instruments]
+        net = sparse.csr_matrix(
+            (held.quantities[group.positions], group.position_columns.copy(), group.weights.indptr.copy()),
+            shape=group.weights.shape,
+            copy=True,
+        )
+        net.sum_duplicates()
+        charges: Floats = abs(net) @ per_contract
+        return charges
+
+    def _stand_alone(self, group: ClassGroup) -> Floats:
+        long, short = np.zeros(len(group.instruments)), np.zeros(len(group.instruments))
+        reducer = self.regime.tree.reducer
+        for block, pnl in unit_blocks(group, self.plan.market, self.standard_states, self.backend):
+            long[block], short[block] = reducer(pnl).losses, reducer(-pnl).losses
+        weights = self.plan.positions.weights[group.positions]
+        losses = np.where(weights > 0, long[group.position_columns], short[group.position_columns])
+        return np.abs(weights) * losses

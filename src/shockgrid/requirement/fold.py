@@ -1,0 +1,117 @@
+"""Folding rows of P&L up the tree, child into parent in canonical order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.engine import ClassGroup, Plan
+from shockgrid.requirement.reducers import Reduced
+from shockgrid.requirement.tree import Node, Transform, Tree
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.intp]
+Offsets: TypeAlias = Mapping[tuple[str, str], float]
+
+CLASS, PRODUCT, PORTFOLIO, MARGIN = range(4)  #: heights in the tree, as in tree.LEVELS
+
+
+class Rows(NamedTuple):
+    """P&L rows of one node: row i belongs to margin group ``margin_groups[i]`` (ascending)."""
+
+    name: str
+    margin_groups: Codes
+    pnl: Floats
+
+
+class Nodes(NamedTuple):
+    """A reduced node: one loss for each margin group that holds something in it."""
+
+    name: str
+    margin_groups: Codes
+    reduced: Reduced
+    charges: Floats  #: sum of its per-contract minimum charges
+    underlying: int  #: whose shocks name its scenario; -1 where the largest leaf decides
+
+
+def gathered(
+    children: Sequence[Rows],
+    level: str,
+    parent: str,
+    transform: Transform | None,
+    offsets: Offsets,
+    counts: Codes | None = None,
+) -> Rows:
+    """Add the children's rows into their parent, transformed, in the order given.
+
+    ``counts`` [M] is the number of siblings of each margin group where the caller knows of more children
+    than it passes.
+    """
+    if len(children) == 1 and transform is None:
+        return children[0]._replace(name=parent)
+    groups = np.unique(np.concatenate([child.margin_groups for child in children]))
+    places = [np.searchsorted(groups, child.margin_groups) for child in children]
+    siblings = np.zeros(len(groups), np.intp)
+    for place in places:
+        siblings[place] += 1
+    if counts is not None:
+        siblings = counts[groups]
+    total = np.zeros((len(groups), children[0].pnl.shape[1]))
+    for child, place in zip(children, places, strict=True):
+        if transform is None:
+            total[place] += child.pnl
+        else:
+            node = Node(level, child.name, parent, siblings[place], offsets)
+            total[place] += transform(child.pnl, node)
+    return Rows(parent, groups, total)
+
+
+def folded(
+    groups: Sequence[ClassGroup], rows: Sequence[Rows], tree: Tree, offsets: Offsets, height: int
+) -> list[Rows]:
+    """Class-group rows of one portfolio group, folded to CLASS (as they are), PRODUCT or PORTFOLIO."""
+    if height == CLASS:
+        return list(rows)
+    products = []
+    pairs = zip(groups, rows, strict=True)
+    for product, children in groupby(pairs, key=lambda pair: pair[0].product_group):
+        parts = [part for _, part in children]
+        products.append(gathered(parts, "class_group", product, tree.transforms.get("class_group"), offsets))
+    if height == PRODUCT:
+        return products
+    transform = tree.transforms.get("product_group")
+    return [gathered(products, "product_group", groups[0].portfolio_group, transform, offsets)]
+
+
+def reduced_nodes(
+    groups: Sequence[ClassGroup],
+    rows: Sequence[Rows],
+    charges: Sequence[Rows],
+    tree: Tree,
+    offsets: Offsets,
+    height: int,
+) -> list[Nodes]:
+    """The nodes of one portfolio group at a height, reduced, with their minimum charges [n, 1] summed."""
+    names = [(group.name, group.product_group, group.portfolio_group)[height] for group in groups]
+    first = {
+        name: group.sections[0][0] for name, group in zip(reversed(names), reversed(groups), strict=True)
+    }
+    pairs = zip(
+        folded(groups, rows, tree, offsets, height), folded(groups, charges, Tree(), {}, height), strict=True
+    )
+    return [
+        Nodes(node.name, node.margin_groups, tree.reducer(node.pnl), charge.pnl[:, 0], first[node.name])
+        for node, charge in pairs
+    ]
+
+
+def portfolio_counts(plan: Plan) -> Codes:
+    """How many portfolio groups each margin group holds something in, [M]."""
+    counts = np.zeros(len(plan.margin_groups), np.intp)
+    for groups in plan.portfolios:
+        counts[np.unique(np.concatenate([group.leaves for group in groups]))] += 1
+    return counts

@@ -1,0 +1,179 @@
+"""margin(): a book and a market in, every requirement out, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.backends import get_backend
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.calibration import with_implied_vols
+from shockgrid.columns import joined_rejects
+from shockgrid.engine import Plan, model_values, plan
+from shockgrid.errors import InputError
+from shockgrid.market import Market
+from shockgrid.requirement.assemble import accounts_frame, group_rates
+from shockgrid.requirement.evaluate import Evaluator, Progress
+from shockgrid.requirement.regime import Policy, Program, Regime
+from shockgrid.requirement.result import MarginResult, Run
+from shockgrid.requirement.totals import total
+
+Floats: TypeAlias = NDArray[np.float64]
+
+AMERICAN_NOTE = (
+    "{count:,} American series are priced as European with escrowed cash dividends: the early-exercise "
+    "premium is left out"
+)
+
+
+class Clock(dict[str, float]):
+    """Seconds per stage."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = perf_counter()
+        yield
+        self[name] = self.get(name, 0.0) + perf_counter() - start
+
+
+def margin(
+    book: Book,
+    market: Market,
+    regime_or_policy: Regime | Policy,
+    *,
+    backend: str | Backend = "auto",
+    executor: Executor | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> MarginResult:
+    """Requirement, equity and excess of every margin group.
+
+    Parameters
+    ----------
+    book, market : who holds what, and what it costs.
+    regime_or_policy : one regime for all, or a policy that gives each program an exchange and a house
+        regime; then the requirement is the greater of the two and ``binding`` names it.
+    backend : "auto", "numpy" or a Backend.
+    executor : runs portfolio groups through its ``map``; results do not depend on it.
+    threads : without an executor, a thread pool of this size; None or 1 for none.
+    progress : called with (portfolio groups done, all of them) under each regime.
+
+    Raises
+    ------
+    InputError : a regime does not fit the market, or a policy the book.
+    BackendUnavailable : a backend asked for by name cannot run here.
+    """
+    clock, engine = Clock(), get_backend(backend)
+    with clock.stage("calibrate"):
+        market = with_implied_vols(market, engine)
+    programs = _programs(regime_or_policy)
+    whole = plan(book, market)
+    sides = _sides(whole, programs)
+    pool = ThreadPoolExecutor(threads) if executor is None and threads and threads > 1 else None
+    try:
+        runs = [
+            _run(book, market, regime, names, engine, executor or pool, progress, clock)
+            for regime, names in _assignments(whole, sides)
+        ]
+    finally:
+        if pool is not None:
+            pool.shutdown()
+    with clock.stage("assemble"):
+        accounts, binding, lost = accounts_frame(whole, sides, runs, model_values(whole, engine))
+    return MarginResult(
+        accounts=accounts,
+        rejects=joined_rejects([book.rejects, market.rejects, lost]),
+        regimes=_named_regimes(programs),
+        backend=engine.name,
+        notes=_notes(whole, runs),
+        timings=dict(clock),
+        runs=tuple(runs),
+        binding_runs=binding,
+    )
+
+
+def _programs(regime_or_policy: Regime | Policy) -> Mapping[str, Program]:
+    if isinstance(regime_or_policy, Regime):
+        regime = regime_or_policy
+        exchange = regime if regime.side == "exchange" else None
+        return {"": Program(exchange, None if exchange else regime)}
+    if not regime_or_policy.programs:
+        msg = "a policy needs at least one program"
+        raise InputError(msg, table="policy")
+    return regime_or_policy.programs
+
+
+def _sides(whole: Plan, programs: Mapping[str, Program]) -> list[Program]:
+    """The program of each margin group."""
+    if "" in programs:
+        return [programs[""]] * len(whole.margin_groups)
+    names = whole.book.accounts["program"].where(whole.book.accounts["program"] != "", "default")
+    unknown = names[~names.isin(list(programs))]
+    if len(unknown):
+        problem = f"expected a program of the policy: {', '.join(programs)}"
+        raise InputError(problem, table="accounts", column="program", value=unknown.iloc[0])
+    by_group = names.groupby(whole.account_groups).agg(["first", "nunique"])
+    mixed = by_group.index[by_group["nunique"] > 1]
+    if len(mixed):
+        problem = f"margin group {whole.margin_groups[mixed[0]]} has accounts of several programs"
+        raise InputError(problem, table="accounts", column="program")
+    return [programs[name] for name in by_group["first"]]
+
+
+def _assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArray[Any] | None]]:
+    """Each distinct regime with the margin groups it applies to, None for all of them."""
+    members: dict[int, tuple[Regime, list[int]]] = {}
+    for code, program in enumerate(sides):
+        for regime in (program.exchange, program.house):
+            if regime is not None:
+                members.setdefault(id(regime), (regime, []))[1].append(code)
+    return [
+        (regime, None if len(codes) == len(sides) else whole.margin_groups[codes])
+        for regime, codes in members.values()
+    ]
+
+
+def _run(
+    book: Book,
+    market: Market,
+    regime: Regime,
+    names: NDArray[Any] | None,
+    engine: Backend,
+    executor: Executor | None,
+    progress: Progress | None,
+    clock: Clock,
+) -> Run:
+    with clock.stage("plan"):
+        part = plan(book if names is None else book.select(names), market)
+        values = model_values(part, engine)
+    with clock.stage(f"price and aggregate, {regime.name}"):
+        evaluator = Evaluator(part, regime, engine)
+        evaluation = total(evaluator, *evaluator.run(executor, progress), values)
+    return Run(evaluator, evaluation, values, group_rates(part))
+
+
+def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
+    named = {}
+    for name, program in programs.items():
+        for side in ("exchange", "house"):
+            regime = getattr(program, side)
+            if regime is not None:
+                named[side if len(programs) == 1 else f"{name}.{side}"] = regime
+    return named
+
+
+def _notes(whole: Plan, runs: list[Run]) -> tuple[str, ...]:
+    held = np.unique(whole.positions.instruments)
+    american = int(whole.market.instruments.is_american[held].sum())
+    notes = [AMERICAN_NOTE.format(count=american)] if american else []
+    for run in runs:
+        notes += [note for note in run.evaluation.regime.notes if note not in notes]
+    return tuple(notes)

@@ -1,0 +1,147 @@
+"""A regime: scenarios, a tree, add-ons and a formula, as one value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.engine import Plan
+from shockgrid.errors import InputError
+from shockgrid.requirement.tree import Tree
+from shockgrid.scenarios import ScenarioSet
+
+Floats: TypeAlias = NDArray[np.float64]
+Figures: TypeAlias = Mapping[str, Floats]
+Formula: TypeAlias = Callable[[Figures], Floats]
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """Every leaf (margin group x class group) of a run, in canonical order."""
+
+    margin_groups: NDArray[np.intp]  #: [G] margin-group code
+    class_groups: NDArray[np.object_]  #: [G]
+    product_groups: NDArray[np.object_]  #: [G]
+    portfolio_groups: NDArray[np.object_]  #: [G]
+    underlyings: NDArray[np.intp]  #: [G] the class group's first underlying, whose shocks are shown
+    losses: Floats  #: [G] the class group's own reduced loss
+    scenarios: NDArray[np.intp]  #: [G] its scenario
+    price_shocks: Floats  #: [G] spot shock of the class group's first underlying there
+    vol_shocks: Floats  #: [G]
+    tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an add-on sees: the plan and every leaf, after pricing."""
+
+    plan: Plan
+    leaves: Leaves
+    values: Floats  #: [N] model value per unit of every held instrument
+
+    def by_margin_group(self, values: Floats) -> Floats:
+        """Sum one number per leaf for each margin group, [M]."""
+        return self.plan.by_margin_group(values, self.leaves.margin_groups)
+
+    def by_position(self, values: Floats) -> Floats:
+        """Sum one number per position for each margin group, [M]."""
+        return self.plan.by_margin_group(values)
+
+    def notionals(self) -> Floats:
+        """Signed quantity x units per contract x spot of every position, base currency, [P]."""
+        held, market = self.plan.positions, self.plan.market
+        table = market.instruments
+        spots = market.underlyings.spots[table.underlyings]
+        per_contract = spots * table.units_per_contract * table.fx_rates
+        notionals: Floats = held.quantities * per_contract[held.instruments]
+        return notionals
+
+
+@dataclass(frozen=True)
+class AddOn:
+    """A charge beside the scan.
+
+    Attributes
+    ----------
+    name : its line in the result.
+    figure : context -> amount [M] in the base currency, >= 0.
+    mode : "added" on top, or "floor": the requirement so far is raised to the amount.
+    """
+
+    name: str
+    figure: Callable[[Context], Floats]
+    mode: str = "added"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("added", "floor"):
+            msg = "expected added or floor"
+            raise InputError(msg, column="mode", value=self.mode)
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A margin rule as a value.
+
+    Attributes
+    ----------
+    name : as shown in results.
+    scenarios : the set; those tagged "standard" go through the tree, other tags are for add-ons.
+    tree : offsets, reducer and minimum.
+    add_ons : applied in this order; the default formula is the scan with its minimum top-ups, then each
+        add-on added or, as a floor, topped up.
+    formula : figures ("scan", then each add-on by name) -> requirement [M]; replaces the default.
+    side : "exchange" or "house", where its requirement is shown.
+    parameters : every number with its source, for the record and for ``fingerprint``.
+    notes : what a reader of the result must know.
+    """
+
+    name: str
+    scenarios: ScenarioSet
+    tree: Tree = field(default_factory=Tree)
+    add_ons: tuple[AddOn, ...] = ()
+    formula: Formula | None = None
+    side: str = "house"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if "standard" not in self.scenarios.tags:
+            msg = f"regime {self.name} has no scenario tagged standard"
+            raise InputError(msg, column="scenarios")
+        if self.side not in ("exchange", "house"):
+            msg = "expected exchange or house"
+            raise InputError(msg, column="side", value=self.side)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the name and the parameters."""
+        text = json.dumps([self.name, dict(self.parameters)], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Program:
+    """What applies to a group of accounts: two regimes, the smallest equity allowed, how calls are made."""
+
+    exchange: Regime | None
+    house: Regime | None
+    minimum_equity: float = 0.0
+    call_profile: str = "eod_batch"
+
+    def __post_init__(self) -> None:
+        if self.exchange is None and self.house is None:
+            msg = "a program needs an exchange or a house regime"
+            raise InputError(msg)
+
+
+class Policy(Protocol):
+    """Programs by name; "default" serves accounts whose program is blank."""
+
+    @property
+    def programs(self) -> Mapping[str, Program]:
+        """The programs."""

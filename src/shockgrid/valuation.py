@@ -1,0 +1,166 @@
+"""European values and implied vols as functions of plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shockgrid.backends import Backend, get_backend
+from shockgrid.errors import InputError
+
+Floats: TypeAlias = NDArray[np.float64]
+
+ANY, NOT_NEGATIVE, POSITIVE = "finite", "finite and >= 0", "finite and > 0"
+
+
+def price_european(
+    *,
+    forwards: ArrayLike,
+    strikes: ArrayLike,
+    expiries: ArrayLike,
+    vols: ArrayLike,
+    discount_factors: ArrayLike,
+    is_call: ArrayLike,
+    backend: str | Backend = "auto",
+) -> Floats:
+    """Values of European options on a forward, Black (1976).
+
+    Arguments broadcast against each other under NumPy's rules; the broadcast is not held in memory.
+
+    Parameters
+    ----------
+    forwards : forward price of what is delivered at expiry, in currency. Zero or less is allowed: cash
+        dividends are then worth more than the spot, and the option its intrinsic value on the forward.
+    strikes : in currency, >= 0.
+    expiries : time to expiry in years (ACT/365F), >= 0.
+    vols : decimals per square root of a year, >= 0 (0.25 is 25 %).
+    discount_factors : from now to expiry, > 0.
+    is_call : True for a call, False for a put.
+    backend : a name for ``get_backend``, or a backend.
+
+    Returns
+    -------
+    Values in currency, float64, of the broadcast shape, >= 0, never NaN. The error is below 1e-14 of the
+    larger of forward and value. Zero time or zero vol gives the discounted intrinsic value.
+
+    Raises
+    ------
+    InputError : an argument is not finite or is out of range; names it, the index and the value.
+    BackendUnavailable : the backend asked for by name cannot run here.
+
+    Source: F. Black, "The pricing of commodity contracts", J. Financial Economics 3 (1976); E. G. Haug,
+    "The Complete Guide to Option Pricing Formulas", 2nd ed., section 1.1. Its example:
+
+    >>> float(price_european(forwards=19, strikes=19, expiries=0.75, vols=0.28,
+    ...                      discount_factors=0.92774348632855, is_call=True).round(4))
+    1.7011
+    """
+    inputs = _checked(
+        {
+            "forwards": (forwards, ANY),
+            "strikes": (strikes, NOT_NEGATIVE),
+            "expiries": (expiries, NOT_NEGATIVE),
+            "vols": (vols, NOT_NEGATIVE),
+            "discount_factors": (discount_factors, POSITIVE),
+        }
+    )
+    calls = _flags(is_call)
+    _check_shapes({**inputs, "is_call": calls})
+    chosen = get_backend(backend)
+    arrays = [chosen.put(array) for array in (*inputs.values(), calls)]
+    return np.asarray(chosen.get(chosen.black(*arrays)), np.float64)
+
+
+def implied_vol(
+    *,
+    prices: ArrayLike,
+    forwards: ArrayLike,
+    strikes: ArrayLike,
+    expiries: ArrayLike,
+    discount_factors: ArrayLike,
+    is_call: ArrayLike,
+    backend: str | Backend = "auto",
+) -> tuple[Floats, NDArray[np.str_]]:
+    """The vols at which ``price_european`` gives the prices back.
+
+    Parameters
+    ----------
+    prices : discounted option values, in currency; any finite number.
+    forwards, strikes, expiries, discount_factors, is_call, backend : as in ``price_european``.
+
+    Returns
+    -------
+    vols : float64 decimals of the broadcast shape, never NaN; 0.0 where no vol is defined.
+    reasons : text of the same shape, empty where a vol was found: it then gives the price back to
+        1e-10 x forward. Else ``no_time``, ``below_intrinsic``, ``above_max``, ``no_time_value`` or
+        ``not_reproduced``; see ``shockgrid.pricing.implied.implied_vol`` for their exact meaning.
+
+    Raises
+    ------
+    InputError : an argument is not finite or is out of range; names it, the index and the value.
+    BackendUnavailable : the backend asked for by name cannot run here.
+
+    >>> vols, reasons = implied_vol(prices=[1.7011, 25.0], forwards=19, strikes=19, expiries=0.75,
+    ...                             discount_factors=0.92774348632855, is_call=True)
+    >>> vols.round(4).tolist(), reasons.tolist()
+    ([0.28, 0.0], ['', 'above_max'])
+    """
+    inputs = _checked(
+        {
+            "prices": (prices, ANY),
+            "forwards": (forwards, ANY),
+            "strikes": (strikes, NOT_NEGATIVE),
+            "expiries": (expiries, NOT_NEGATIVE),
+            "discount_factors": (discount_factors, POSITIVE),
+        }
+    )
+    calls = _flags(is_call)
+    _check_shapes({**inputs, "is_call": calls})
+    chosen = get_backend(backend)
+    arrays = [chosen.put(array) for array in (*inputs.values(), calls)]
+    vols, reasons = chosen.implied_vol(*arrays)
+    return np.asarray(chosen.get(vols), np.float64), np.asarray(chosen.get(reasons))
+
+
+def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats]:
+    arrays = {}
+    for name, (argument, expected) in arguments.items():
+        try:
+            array = np.asarray(argument, np.float64)
+        except (TypeError, ValueError) as error:
+            problem = f"{name} must hold numbers: {error}"
+            raise InputError(problem) from error
+        good = np.isfinite(array)
+        if expected != ANY:
+            good &= array >= 0 if expected == NOT_NEGATIVE else array > 0
+        if not good.all():
+            _refuse(name, array, good, expected)
+        arrays[name] = array
+    return arrays
+
+
+def _flags(is_call: ArrayLike) -> NDArray[np.bool_]:
+    array = np.asarray(is_call)
+    good = (array == 0) | (array == 1) if array.dtype.kind in "biuf" else np.zeros(array.shape, np.bool_)
+    if not np.all(good):
+        _refuse("is_call", array, np.asarray(good), "True or False")
+    return array.astype(np.bool_)
+
+
+def _refuse(name: str, array: NDArray[np.generic], good: NDArray[np.bool_], expected: str) -> None:
+    index = np.unravel_index(int(np.argmin(good)), array.shape)
+    place = f"{name}[{', '.join(str(int(i)) for i in index)}]" if array.ndim else name
+    problem = f"{place} must be {expected}"
+    raise InputError(problem, value=array[index].item())
+
+
+def _check_shapes(arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError as error:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        problem = f"arguments do not broadcast together: {shapes}"
+        raise InputError(problem) from error

@@ -1,0 +1,222 @@
+"""Numbers worked by hand or printed by their source, each reached through margin()."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from books import book, market, option, requirement, stock
+
+import shockgrid as sg
+
+CENT = 0.005  # printed to the cent
+TENTH = 0.05  # printed to the tenth
+
+CALL = "XYZ_CALL"
+
+
+def short_call(days: float, vol: float, rate: float = 0.05) -> sg.Market:
+    return market(
+        [stock("XYZ"), option(CALL, "XYZ", "C", 100.0, days)],
+        {"XYZ": 95.0},
+        [{"symbol": CALL, "vol": vol}],
+        rate,
+    )
+
+
+def test_long_and_short_stock() -> None:
+    """rules 2.10 (1): 100 shares at 150, worst of +-15 %."""
+    priced = market([stock("XYZ")], {"XYZ": 150.0})
+    result = sg.margin(book([("A", "XYZ", 100), ("B", "XYZ", -100)]), priced, sg.tims())
+    assert requirement(result, "A") == pytest.approx(2250.0, abs=CENT)
+    assert requirement(result, "B") == pytest.approx(2250.0, abs=CENT)
+    assert requirement(result, "A", "worst_price_shock") == -0.15
+    assert requirement(result, "B", "worst_price_shock") == 0.15
+
+
+def test_short_call_at_all_ten_points() -> None:
+    """rules 2.10 (2): the P&L at every valuation point and the requirement."""
+    result = sg.margin(book([("A", CALL, -1)]), short_call(30, 0.30), sg.tims())
+    printed = [151.33, 147.14, 136.55, 113.71, 70.91, -105.51, -248.67, -428.39, -640.11, -877.26]
+    assert result.scenarios("A")["pnl"].to_numpy() == pytest.approx(printed, abs=CENT)
+    assert requirement(result) == pytest.approx(877.26, abs=CENT)
+
+
+def test_covered_call_nets_within_its_class() -> None:
+    """rules 2.10 (3): 1,273.67, against 2,302.26 for the two positions by themselves."""
+    result = sg.margin(book([("A", CALL, -1), ("A", "XYZ", 100)]), short_call(30, 0.30), sg.tims())
+    assert requirement(result) == pytest.approx(1273.67, abs=CENT)
+    assert requirement(result, column="stand_alone_sum") == pytest.approx(2302.26, abs=CENT)
+    assert requirement(result, column="hedge_benefit") == pytest.approx(1273.67 - 2302.26, abs=2 * CENT)
+
+
+# rules 8.1, first table of the article, r = 5 %: (days, +-15 % at constant vol, x +20 % relative,
+# x +15 points, +-20 % at constant vol, x +30 % relative)
+TABLE_ONE = [(30, 877.3, 921.4, 999.2, 1310.6, 1353.4), (90, 871.1, 972.8, 1135.1, 1257.6, 1389.8)]
+
+
+@pytest.mark.parametrize("row", TABLE_ONE, ids=["30 days", "90 days"])
+def test_first_table_short_dated(row: tuple[float, ...]) -> None:
+    days, constant, relative, points, wide, wide_relative = row
+    priced, held = short_call(days, 0.30), book([("A", CALL, -1)])
+    plain = {"contingency_rate": 0.0, "concentrated": False}
+    regimes = [
+        (sg.tims(), constant),
+        (sg.house(spot=[-0.15, 0.15], vol=[0.0, 0.20], **plain), relative),
+        (sg.house(spot=[-0.15, 0.15], vol=[0.0, 0.15], vol_mode="absolute", **plain), points),
+        (sg.house(spot=[-0.20, 0.20], vol=[0.0], **plain), wide),
+        (sg.house(spot=[-0.20, 0.20], vol=[0.0, 0.30], **plain), wide_relative),
+    ]
+    for regime, expected in regimes:
+        assert requirement(sg.margin(held, priced, regime)) == pytest.approx(expected, abs=TENTH)
+
+
+@pytest.mark.parametrize(("days", "expected"), [(30, 837.35), (90, 856.4)])
+def test_a_jump_in_vol_lowers_the_exchange_requirement(days: float, expected: float) -> None:
+    """rules 8.1: at constant vol under the shock, 30 % -> 60 % lowers the requirement."""
+    result = sg.margin(book([("A", CALL, -1)]), short_call(days, 0.60), sg.tims())
+    assert requirement(result) == pytest.approx(expected, abs=TENTH if days == 90 else CENT)
+
+
+def test_first_table_at_one_year() -> None:
+    """venues, section 0: r = 4 %, one year; only a vol shock relative to the vol makes it rise."""
+    held = book([("A", CALL, -1)])
+    scaled = sg.house(spot=[-0.15, 0.15], vol=[-0.30, 0.30], contingency_rate=0.0, concentrated=False)
+    for vol, exchange, stressed in ((0.30, 906.20, 1243.92), (0.60, 933.69, 1614.56)):
+        priced = short_call(365, vol, 0.04)
+        assert requirement(sg.margin(held, priced, sg.tims())) == pytest.approx(exchange, abs=CENT)
+        assert requirement(sg.margin(held, priced, scaled)) == pytest.approx(stressed, abs=CENT)
+
+
+def article_book() -> tuple[sg.Book, sg.Market]:
+    """rules 8.2: long 100 A at 150, short 1 B 50-call at 2.00, S_B = 50, r = 0 (any expiry: 90 days)."""
+    priced = market(
+        [stock("A"), stock("B"), option("B50", "B", "C", 50.0, 90)],
+        {"A": 150.0, "B": 50.0},
+        [{"symbol": "B50", "mark": 2.00}],
+        rate=0.0,
+    )
+    return book([("A", "A", 100), ("A", "B50", -1)]), priced
+
+
+def article_scenarios() -> sg.ScenarioSet:
+    moves = [(-0.15, -0.15, 0.20), (0.15, 0.15, 0.20), (-0.10, 0.20, 0.30), (0.0, 0.10, -0.15)]
+    rows = [
+        {"scenario": f"row {k + 1}", "underlying": name, "spot_shock": spot, "vol_shock": vol}
+        for k, (a, b, vol) in enumerate(moves)
+        for name, spot in (("A", a), ("B", b))
+    ]
+    return sg.ScenarioSet.joint(pd.DataFrame(rows))
+
+
+def test_second_table() -> None:
+    held, priced = article_book()
+    plain = {"contingency_rate": 0.0, "concentrated": False}
+    joint = sg.margin(held, priced, sg.house(scenarios=article_scenarios(), joint=True, **plain))
+    assert requirement(joint) == pytest.approx(2326.26, abs=CENT)
+    assert requirement(joint, column="worst_scenario") == 2
+    option_pnl = joint.scenarios("A").query("class_group == 'B'")["pnl"].to_numpy()
+    assert option_pnl == pytest.approx([177.34, -589.15, -826.26, -329.59], abs=CENT)
+    assert requirement(sg.margin(held, priced, sg.tims())) == pytest.approx(2819.99, abs=CENT)
+    common = sg.house(spot=[-0.15, 0.15], vol=[0.0], joint=True, **plain)
+    assert requirement(sg.margin(held, priced, common)) == pytest.approx(2060.24, abs=CENT)
+    independent = sg.margin(held, priced, common).accounts["requirement_zero_offsets"].iloc[0]
+    assert independent == pytest.approx(2819.99, abs=CENT)
+
+
+def test_concentration_overlay() -> None:
+    """rules 3.1: 100k/60k/40k -> 50,000; eight longs of 25k stay at the standard 30,000."""
+    regime = sg.house(spot=[-0.15, 0.15], vol=[0.0], contingency_rate=0.0)
+    uneven = {"X": 100_000, "Y": 60_000, "Z": 40_000}
+    even = {f"N{k}": 25_000 for k in range(8)}
+    for longs, expected, top_up in ((uneven, 50_000.0, 20_000.0), (even, 30_000.0, 0.0)):
+        priced = market([stock(name) for name in longs], dict.fromkeys(longs, 1.0))
+        result = sg.margin(book([("A", name, size) for name, size in longs.items()]), priced, regime)
+        assert requirement(result) == pytest.approx(expected, abs=CENT)
+        assert requirement(result, column="concentration") == pytest.approx(top_up, abs=CENT)
+
+
+def contingency_book() -> tuple[sg.Book, sg.Market]:
+    """10 short calls against 4 higher calls and 300 shares at 95."""
+    priced = market(
+        [stock("XYZ"), option("C100", "XYZ", "C", 100.0, 30), option("C110", "XYZ", "C", 110.0, 30)],
+        {"XYZ": 95.0},
+        [{"symbol": "C100", "vol": 0.3}, {"symbol": "C110", "vol": 0.3}],
+    )
+    return book([("A", "C100", -10), ("A", "C110", 4), ("A", "XYZ", 300)]), priced
+
+
+def test_contingency_on_uncovered_shorts() -> None:
+    """3 contracts x 100 x 95 x 0.5 % = 142.50; as a floor it only tops up."""
+    held, priced = contingency_book()
+    result = sg.margin(held, priced, sg.house(concentrated=False))
+    assert requirement(result, column="contingency") == pytest.approx(142.50, abs=CENT)
+    floor = sg.margin(held, priced, sg.house(concentrated=False, contingency_mode="floor"))
+    assert requirement(floor, column="contingency") == 0.0
+    scan = requirement(result) - 142.50
+    assert requirement(floor) == pytest.approx(scan, abs=CENT)
+
+
+def test_group_offsets() -> None:
+    """rules 2.4: class A -5,000 and class B +4,000 at the worst point, offset 100, 90, 75 and 0 %.
+
+    10,000 / 0.15 and 8,000 / 0.15 of stock give 5,000 and 4,000 at half the range... spelled out: long A
+    worth 33,333.33 loses 5,000 at -15 %, short B worth 26,666.67 gains 4,000 there.
+    """
+    groups = pd.DataFrame({"underlying": ["A", "B"], "product_group": ["pair", "pair"]})
+    for share, expected in ((1.0, 1000.0), (0.9, 1400.0), (0.75, 2000.0), (0.0, 5000.0)):
+        offsets = pd.DataFrame([{"level": "product", "group": "pair", "offset_dec": share}])
+        priced = market([stock("A"), stock("B")], {"A": 100 / 3, "B": 80 / 3}, groups=groups, offsets=offsets)
+        result = sg.margin(book([("A", "A", 1000), ("A", "B", -1000)]), priced, sg.tims())
+        assert requirement(result) == pytest.approx(expected, abs=CENT)
+        assert requirement(result, column="requirement_zero_offsets") == pytest.approx(5000.0, abs=CENT)
+        assert requirement(result, column="stand_alone_sum") == pytest.approx(9000.0, abs=CENT)
+        assert requirement(result, column="offset_benefit") == pytest.approx(expected - 9000.0, abs=CENT)
+
+
+def test_leveraged_and_inverse_funds() -> None:
+    """rules 2.2: the range of the tracked index times the leverage; an inverse fund moves against it."""
+    priced = market(
+        [stock("SPXL", "etf"), stock("SH", "etf")],
+        {
+            "SPXL": {"spot": 100.0, "portfolio_type": "broad_index_high_cap", "leverage": 3.0},
+            "SH": {"spot": 100.0, "portfolio_type": "broad_index_high_cap", "leverage": -1.0},
+        },
+    )
+    held = book([("A", "SPXL", 100), ("B", "SH", 100), ("C", "SH", -100)])
+    result = sg.margin(held, priced, sg.tims())
+    assert requirement(result, "A") == pytest.approx(100 * 100 * 3 * 0.08, abs=CENT)
+    assert requirement(result, "B") == pytest.approx(100 * 100 * 0.06, abs=CENT)
+    assert requirement(result, "C") == pytest.approx(100 * 100 * 0.08, abs=CENT)
+
+
+def test_minimum_per_contract() -> None:
+    """rules 2.5: long 100 puts and long 100 calls far from the money cost 200 x 37.50 = 7,500, and a flat
+    pair inside the margin group costs nothing."""
+    rows = [option("FAR_P", "XYZ", "P", 10.0, 30), option("FAR_C", "XYZ", "C", 900.0, 30)]
+    quotes = [{"symbol": "FAR_P", "vol": 0.3}, {"symbol": "FAR_C", "vol": 0.3}]
+    priced = market(rows, {"XYZ": 100.0}, quotes)
+    result = sg.margin(book([("A", "FAR_P", 100), ("A", "FAR_C", 100)]), priced, sg.tims())
+    assert requirement(result) == pytest.approx(7500.0, abs=CENT)
+    accounts = [{"account": name, "cash": 0.0, "margin_group": "M"} for name in ("one", "two")]
+    flat = sg.margin(book([("one", "FAR_C", 5), ("two", "FAR_C", -5)], accounts), priced, sg.tims())
+    assert requirement(flat, "M") == 0.0
+
+
+def test_sigma_scaled_ranges() -> None:
+    """k x sigma x sqrt(days / 252): 5 x 0.32 x sqrt(10 / 252) on a stock at 100."""
+    priced = market([stock("XYZ")], {"XYZ": {"spot": 100.0, "atm_vol_dec": 0.32}})
+    regime = sg.house(sigmas=5.0, horizon_days=10.0, vol=[0.0], concentrated=False, contingency_rate=0.0)
+    result = sg.margin(book([("A", "XYZ", 100)]), priced, regime)
+    assert requirement(result) == pytest.approx(100 * 100 * 5 * 0.32 * np.sqrt(10 / 252), abs=CENT)
+
+
+def test_term_scaled_vol_shocks() -> None:
+    """A vol shock of 30 % relative on a 120-day option at power 0.5 is 15 % on its vol."""
+    rows, quotes = [option("C120", "XYZ", "C", 100.0, 120)], [{"symbol": "C120", "vol": 0.4}]
+    priced = market(rows, {"XYZ": 100.0}, quotes)
+    plain = {"spot": [0.0], "concentrated": False, "contingency_rate": 0.0}
+    scaled = sg.margin(book([("A", "C120", -1)]), priced, sg.house(vol=[0.30], term_power=0.5, **plain))
+    by_hand = sg.margin(book([("A", "C120", -1)]), priced, sg.house(vol=[0.15], **plain))
+    assert requirement(scaled) == pytest.approx(requirement(by_hand), abs=1e-9)
+    assert requirement(scaled) > 0.0
