@@ -91,7 +91,7 @@ def _largest_first(groups: pd.DataFrame, level: str) -> list[tuple[str, pd.DataF
 def _leaf_text(leaf: pd.Series[Any]) -> str:
     moves = f"price {percent(leaf['worst_price_shock'])}, vol {percent(leaf['worst_vol_shock'])}"
     scan = f"scan {money(leaf['scan'])} at scenario {leaf['worst_scenario']} ({moves})"
-    rest = f"minimum charge {money(leaf['minimum'])}, each position alone {money(leaf['stand_alone_sum'])}"
+    rest = f"minimum charge {money(leaf['minimum'])}, alone {money(leaf['stand_alone_sum'])}"
     return f"{leaf['class_group']}: {scan}, {rest}"
 
 

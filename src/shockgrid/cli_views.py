@@ -15,7 +15,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from shockgrid.io.checking import Checked
@@ -40,7 +40,7 @@ def console() -> Console:
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A callback (done, total) that shows a bar on stderr after a second, on a terminal only."""
     bar = Progress(
-        TextColumn(title), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
+        TextColumn(title), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         console=Console(stderr=True), transient=True,
     )  # fmt: skip
     started, terminal = perf_counter(), sys.stderr.isatty()

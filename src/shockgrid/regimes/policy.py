@@ -95,9 +95,13 @@ def load_regime(name: str, folder: str | Path = ".") -> Regime:
         raise ParameterError(problem)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found = getattr(module, attribute, None)
-    regime = found() if callable(found) else found
+    try:
+        spec.loader.exec_module(module)
+        found = getattr(module, attribute, None)
+        regime = found() if callable(found) else found
+    except Exception as error:  # a user's file may raise anything; it is named, and the cause is kept
+        problem = f"{source}: {type(error).__name__}: {error}"
+        raise ParameterError(problem) from error
     if not isinstance(regime, Regime):
         problem = f"{source}: {attribute} is no Regime and no function that makes one"
         raise ParameterError(problem)

@@ -73,8 +73,7 @@ def uncovered_units(plan: Plan) -> Uncovered:
 def _running_sums(values: Floats, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
     # each segment sums by itself: fractional units must not pick up the rounding of other margin groups
     segments = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(values))))
-    running: Floats = pd.Series(values).groupby(segments).cumsum().to_numpy(np.float64)
-    return running
+    return np.asarray(pd.Series(values).groupby(segments).cumsum(), np.float64)
 
 
 def _shares(plan: Plan, groups: Floats, owners: Floats) -> Floats:
