@@ -131,10 +131,9 @@ def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tupl
 
 
 def _class_groups(market: Market, positions: Positions, families: Codes) -> Iterator[ClassGroup]:
-    starts = np.flatnonzero(np.diff(families, prepend=-1))
-    stops = np.append(starts[1:], len(families))
+    edges = np.append(np.flatnonzero(np.diff(families, prepend=-1)), len(families))
     names = market.underlyings
-    for start, stop in zip(starts, stops, strict=True):
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
         rows = slice(int(start), int(stop))
         instruments, columns = np.unique(positions.instruments[rows], return_inverse=True)
         leaves, leaf_of = np.unique(positions.margin_groups[rows], return_inverse=True)

@@ -81,7 +81,7 @@ def margin(
     try:
         runs = [
             _run(book, market, regime, names, engine, executor or pool, progress, clock)
-            for regime, names in _assignments(whole, sides)
+            for regime, names in _assignments(whole, sides or list(programs.values()))
         ]
     finally:
         if pool is not None:
@@ -136,7 +136,7 @@ def _assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArra
             if regime is not None:
                 members.setdefault(id(regime), (regime, []))[1].append(code)
     return [
-        (regime, None if len(codes) == len(sides) else whole.margin_groups[codes])
+        (regime, None if len(codes) >= len(whole.margin_groups) else whole.margin_groups[codes])
         for regime, codes in members.values()
     ]
 
