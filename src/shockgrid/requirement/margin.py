@@ -75,19 +75,21 @@ def margin(
     with clock.stage("calibrate"):
         market = with_implied_vols(market, engine)
     programs = _programs(regime_or_policy)
-    whole = plan(book, market)
+    with clock.stage("plan"):
+        whole = plan(book, market)
+        values = model_values(whole, engine)
     sides = _sides(whole, programs)
     pool = ThreadPoolExecutor(threads) if executor is None and threads and threads > 1 else None
     try:
         runs = [
-            _run(book, market, regime, names, engine, executor or pool, progress, clock)
+            _run(whole, values, regime, names, engine, executor or pool, progress, clock)
             for regime, names in _assignments(whole, sides or list(programs.values()))
         ]
     finally:
         if pool is not None:
             pool.shutdown()
     with clock.stage("assemble"):
-        accounts, binding, lost = accounts_frame(whole, sides, runs, model_values(whole, engine))
+        accounts, binding, lost = accounts_frame(whole, sides, runs, values)
     return MarginResult(
         accounts=accounts,
         rejects=joined_rejects([book.rejects, market.rejects, lost]),
@@ -142,8 +144,8 @@ def _assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArra
 
 
 def _run(
-    book: Book,
-    market: Market,
+    whole: Plan,
+    values: Floats,
     regime: Regime,
     names: NDArray[Any] | None,
     engine: Backend,
@@ -151,9 +153,10 @@ def _run(
     progress: Progress | None,
     clock: Clock,
 ) -> Run:
-    with clock.stage("plan"):
-        part = plan(book if names is None else book.select(names), market)
-        values = model_values(part, engine)
+    part = whole
+    if names is not None:
+        with clock.stage("plan"):
+            part = plan(whole.book.select(names), whole.market)
     with clock.stage(f"price and aggregate, {regime.name}"):
         evaluator = Evaluator(part, regime, engine)
         evaluation = total(evaluator, *evaluator.run(executor, progress), values)
