@@ -38,26 +38,28 @@ def option(
     }
 
 
-def market(
+def tables(
     instruments: list[dict[str, Any]],
     spots: dict[str, Any],
     quotes: list[dict[str, Any]] | None = None,
     rate: float = 0.05,
-    **more: Any,
-) -> sg.Market:
-    """A market from rows; ``spots`` maps an underlying to its spot or to its whole row."""
+) -> dict[str, pd.DataFrame]:
+    """Market tables from rows; ``spots`` maps an underlying to its spot or to its whole row."""
     underlyings = [
         {"underlying": name, **(row if isinstance(row, dict) else {"spot": row})}
         for name, row in spots.items()
     ]
-    return sg.Market.from_frames(
-        pd.DataFrame(instruments),
-        pd.DataFrame(underlyings),
-        pd.DataFrame(quotes or [], columns=None if quotes else ["symbol"]),
-        pd.DataFrame([{"currency": "USD", "days": 365, "zero_rate_dec": rate}]),
-        as_of=AS_OF.to_pydatetime(),
-        **more,
-    )
+    return {
+        "instruments": pd.DataFrame(instruments),
+        "underlyings": pd.DataFrame(underlyings),
+        "quotes": pd.DataFrame(quotes or [], columns=None if quotes else ["symbol"]),
+        "curve": pd.DataFrame([{"currency": "USD", "days": 365, "zero_rate_dec": rate}]),
+    }
+
+
+def market(*rows: Any, rate: float = 0.05, **more: Any) -> sg.Market:
+    """A market from the rows ``tables`` takes and any further table by name."""
+    return sg.Market.from_frames(**tables(*rows, rate=rate), **more, as_of=AS_OF.to_pydatetime())
 
 
 def book(holdings: Iterable[tuple[str, str, float]], accounts: Any = None, **more: Any) -> sg.Book:

@@ -20,7 +20,7 @@ def short_call(days: float, vol: float, rate: float = 0.05) -> sg.Market:
         [stock("XYZ"), option(CALL, "XYZ", "C", 100.0, days)],
         {"XYZ": 95.0},
         [{"symbol": CALL, "vol": vol}],
-        rate,
+        rate=rate,
     )
 
 
@@ -172,6 +172,28 @@ def test_group_offsets() -> None:
         assert requirement(result, column="requirement_zero_offsets") == pytest.approx(5000.0, abs=CENT)
         assert requirement(result, column="stand_alone_sum") == pytest.approx(9000.0, abs=CENT)
         assert requirement(result, column="offset_benefit") == pytest.approx(expected - 9000.0, abs=CENT)
+
+
+def test_what_nets_to_nothing_is_no_sibling() -> None:
+    """A flat pair or a zero quantity in a third class group of the family changes nothing."""
+    groups = pd.DataFrame(
+        {"underlying": ["A", "B", "C"], "product_group": ["P", "Q", "P"], "portfolio_group": ["F", "F", "F"]}
+    )
+    offsets = pd.DataFrame(
+        [
+            {"level": "product", "group": "P", "offset_dec": 0.5},
+            {"level": "portfolio", "group": "F", "offset_dec": 0.5},
+        ]
+    )
+    spots = {"A": 100.0, "B": 100.0, "C": 100.0}
+    priced = market([stock(name) for name in spots], spots, groups=groups, offsets=offsets)
+    accounts = [{"account": name, "cash": 0.0, "margin_group": "M"} for name in ("one", "two")]
+    pair = [("one", "A", -1000.0), ("one", "B", 1000.0)]
+    alone = sg.margin(book(pair, accounts), priced, sg.tims())
+    assert requirement(alone, "M") == pytest.approx(15000 - 0.5 * 15000, abs=CENT)
+    for more in ([("one", "C", 5.0), ("two", "C", -5.0)], [("one", "C", 0.0)]):
+        flat = sg.margin(book([*pair, *more], accounts), priced, sg.tims())
+        assert requirement(flat, "M") == requirement(alone, "M")
 
 
 def test_leveraged_and_inverse_funds() -> None:

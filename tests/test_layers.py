@@ -13,10 +13,12 @@ import shockgrid as sg
 PACKAGE = Path(sg.__file__).parent
 LAYERS = [
     {"errors"},
-    {"columns", "symbols"},
+    {"cells", "columns", "symbols"},
     {"states"},
     {"book", "carry", "market", "market_tables", "instrument_table"},
+    {"scenario_lists"},
     {"scenarios", "pricing"},
+    {"market_states"},
     {"backends"},
     {"valuation"},
     {"calibration", "engine"},

@@ -183,16 +183,31 @@ def test_a_parity_forward_scales_net_of_dividends() -> None:
 
 
 def test_scenario_sets_that_do_not_fit_are_refused() -> None:
-    held = book([("A", "X", 1)])
+    held = book([("A", "X", 1), ("B", "Y", 1)])
     history = pd.DataFrame({"X": [-0.1, 0.05]}, index=["2020-03-16", "2020-03-17"])
     regime = sg.Regime("history", sg.ScenarioSet.history(history))
-    with pytest.raises(sg.InputError, match="Y"):
+    with pytest.raises(sg.InputError, match=r"no shock for this underlying.*'Y'"):
         sg.margin(held, PRICED, regime)
-    with pytest.raises(sg.InputError, match="at-the-money vol"):
+    assert requirement(sg.margin(book([("A", "X", 10)]), PRICED, regime)) == pytest.approx(100.0)
+    with pytest.raises(sg.InputError, match="atm_vol_dec"):
         sg.margin(held, PRICED, sg.house(sigmas=3.0))
+    typo = pd.DataFrame({"scenario": ["a"], "underlying": ["XX"], "spot_shock": [-0.1]})
+    with pytest.raises(sg.InputError, match="XX"):
+        sg.margin(held, PRICED, sg.house(scenarios=sg.ScenarioSet.joint(typo)))
     for wrong in ({"spot": [-1.5]}, {"spot": [np.nan]}, {"vol_mode": "rel"}):
         with pytest.raises(sg.InputError):
             sg.house(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_sigma_range_of_an_inverse_fund_moves_against_the_market() -> None:
+    """Under one joint worst a fund and its inverse of the same vol offset each other in full."""
+    row = {"spot": 100.0, "atm_vol_dec": 0.2}
+    priced = market([stock("F"), stock("I")], {"F": row, "I": {**row, "leverage": -1.0}})
+    regime = sg.house(sigmas=5.0, vol=[0.0], joint=True, concentrated=False, contingency_rate=0.0)
+    result = sg.margin(book([("A", "F", 10), ("A", "I", 10)]), priced, regime)
+    assert requirement(result) == pytest.approx(0.0, abs=CENT)
+    move = 5.0 * 0.2 * np.sqrt(1 / 252)
+    assert requirement(result, column="requirement_zero_offsets") == pytest.approx(2 * 1000 * move, abs=CENT)
 
 
 def test_history_uses_each_names_own_return() -> None:
@@ -260,3 +275,14 @@ def test_parameter_files_are_checked(tmp_path: object) -> None:
             sg.tims(path)
     with pytest.raises(sg.ParameterError, match="absent"):
         sg.house(parameters="absent.toml")
+
+
+def test_an_unlisted_name_joins_the_class_group_called_after_it() -> None:
+    """SPY's row says class group SPX of product group US; SPX itself needs no row."""
+    groups = pd.DataFrame([{"underlying": "SPY", "class_group": "SPX", "product_group": "US"}])
+    priced = market([stock("SPY", "etf"), stock("SPX", "index")], {"SPY": 10.0, "SPX": 100.0}, groups=groups)
+    names = priced.underlyings
+    for column, expected in (("class_groups", "SPX"), ("product_groups", "US"), ("portfolio_groups", "US")):
+        assert set(getattr(names, column)) == {expected}
+    result = sg.margin(book([("A", "SPY", 100), ("A", "SPX", -10)]), priced, sg.tims())
+    assert requirement(result) == 0.0

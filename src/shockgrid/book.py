@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from shockgrid.columns import Door, Texts, joined_rejects
+from shockgrid.cells import Texts
+from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, Door, frozen, joined_rejects
 from shockgrid.symbols import canonical
 
 LARGEST_QUANTITY = 1e9  #: shares or contracts of one row; beyond it a row is a typing error, not a position
@@ -21,7 +23,10 @@ class Book:
     Attributes
     ----------
     accounts : one row per account, sorted: account, cash, currency, margin_group, client, legal_entity,
-        program, equity_override (NaN where absent). ``cash`` is in ``currency`` ("" = base currency).
+        program, equity_override (NaN where absent). An account that only positions name has no cash
+        and the program of most accounts.
+        ``cash`` is in ``currency`` ("" = base currency).
+    account_lines : [accounts] line of each account's row; 0 where only positions name it.
     positions : one row per (account, symbol), sorted so: account, symbol, quantity (short < 0),
         price_paid (NaN where absent), line.
     unread : position rows that were turned away, with what could be read of them.
@@ -30,6 +35,7 @@ class Book:
     """
 
     accounts: pd.DataFrame
+    account_lines: NDArray[np.int64]
     positions: pd.DataFrame
     unread: pd.DataFrame
     partial: frozenset[str]
@@ -53,30 +59,35 @@ class Book:
         """
         account_rows, account_door = _read_accounts(accounts)
         rows, unread, position_door = _read_positions(positions, lots)
-        partial = {str(name) for name in account_door.frame["account"][account_door.bad] if str(name).strip()}
-        partial |= {name for name in unread["account"] if name}
-        absent = sorted((set(rows["account"]) | set(unread["account"])) - set(account_rows["account"]) - {""})
-        missing = pd.DataFrame({"account": absent, "margin_group": absent, "cash": 0.0})
-        kept = pd.concat([account_rows, missing], ignore_index=True) if absent else account_rows
+        known = account_rows["account"]
+        turned_away = account_door.text("account")[account_door.bad]
+        strangers = _first_lines([rows, unread], known)
+        names = strangers["account"].to_numpy(object)
+        missing = pd.DataFrame({"account": names, "margin_group": names, "cash": 0.0, "line": 0})
+        missing["program"] = account_rows["program"].mode().get(0, "")
+        kept = pd.concat([account_rows, missing], ignore_index=True) if len(names) else account_rows
         text = ["currency", "client", "legal_entity", "program"]
         kept[text] = kept[text].fillna("")
-        rejects = [account_door.rejects(), position_door.rejects()]
-        rejects.append(_absent_rejects(absent))
+        rejects = [account_door.rejects(), position_door.rejects(), _stranger_rejects(strangers)]
+        kept = kept.sort_values("account", kind="stable", ignore_index=True)
         return cls(
-            accounts=kept.sort_values("account", kind="stable", ignore_index=True),
+            accounts=kept.drop(columns="line"),
+            account_lines=frozen(kept["line"].to_numpy(np.int64)),
             positions=rows,
             unread=unread,
-            partial=frozenset(partial | set(absent)),
+            partial=frozenset({*turned_away, *unread["account"], *names} - {""}),
             rejects=joined_rejects(rejects),
         )
 
     def select(self, margin_groups: Any) -> Book:
         """The part of the book that belongs to these margin groups, in the same order."""
-        accounts = self.accounts[self.accounts["margin_group"].isin(margin_groups)]
+        chosen = self.accounts["margin_group"].isin(margin_groups).to_numpy(bool)
+        accounts = self.accounts[chosen]
         names = set(accounts["account"])
         return replace(
             self,
             accounts=accounts.reset_index(drop=True),
+            account_lines=self.account_lines[chosen],
             positions=self.positions[self.positions["account"].isin(names)].reset_index(drop=True),
             unread=self.unread[self.unread["account"].isin(names)].reset_index(drop=True),
             partial=frozenset(self.partial & names),
@@ -87,15 +98,16 @@ def _read_accounts(source: Any) -> tuple[pd.DataFrame, Door]:
     optional = ("currency", "margin_group", "client", "legal_entity", "program", "equity_override")
     door = Door("accounts", source, required=("account", "cash"), optional=optional, key="account")
     columns: dict[str, Any] = {"account": door.text("account")}
-    columns["cash"] = door.number("cash", default=0.0)
+    columns["cash"] = door.number("cash", default=0.0, low=-LARGEST_CASH, high=LARGEST_CASH)
     columns |= {name: door.text(name) for name in ("currency", "margin_group", "client", "legal_entity")}
     columns["program"] = door.text("program")
-    columns["equity_override"] = door.number("equity_override")
+    columns["equity_override"] = door.number("equity_override", low=-LARGEST_CASH, high=LARGEST_CASH)
     door.unique(columns["account"], "account")
-    frame = pd.DataFrame(columns)
+    frame = pd.DataFrame({**columns, "line": door.lines})
     frame["margin_group"] = frame["margin_group"].where(frame["margin_group"] != "", frame["account"])
-    usable = ~frame["account"].duplicated() & (frame["account"] != "")
-    return frame[usable].reset_index(drop=True), door
+    # a bad row still names its account, but it must not stand in for a good one
+    best = frame.iloc[np.argsort(door.bad, kind="stable")].drop_duplicates("account").sort_index()
+    return best[best["account"] != ""].reset_index(drop=True), door
 
 
 def _read_positions(source: Any, lots: bool) -> tuple[pd.DataFrame, pd.DataFrame, Door]:
@@ -103,59 +115,70 @@ def _read_positions(source: Any, lots: bool) -> tuple[pd.DataFrame, pd.DataFrame
     door = Door("positions", source, required=required, optional=optional, key="account")
     accounts, symbols = door.text("account"), canonical(door.text("symbol"))
     quantities = door.number("quantity", low=-LARGEST_QUANTITY, high=LARGEST_QUANTITY)
-    paid = door.number("price_paid", low=0.0)
+    paid = door.number("price_paid", low=0.0, high=LARGEST_PRICE)
+    account_ranks, symbol_ranks = _ranks(accounts), _ranks(symbols)
+    pairs = account_ranks * (int(symbol_ranks.max(initial=0)) + 1) + symbol_ranks
     if not lots:
-        door.unique(_pairs(accounts, symbols), "symbol")
+        door.unique(pairs, "symbol")
+    order = np.argsort(pairs, kind="stable")
     frame = pd.DataFrame(
         {
-            "account": accounts,
-            "symbol": symbols,
+            "account": pd.Series(accounts, dtype=object),
+            "symbol": pd.Series(symbols, dtype=object),
             "quantity": quantities,
             "price_paid": paid,
             "line": door.lines,
         }
     )
-    good, unread = frame[~door.bad], frame[door.bad]
+    good = frame.iloc[order[~door.bad[order]]].reset_index(drop=True)
     if lots:
-        good = _summed(good)
-    order = np.lexsort((_ranks(good["symbol"]), _ranks(good["account"])))
-    return good.iloc[order].reset_index(drop=True), unread.reset_index(drop=True), door
+        good = _summed(good, pairs[order[~door.bad[order]]])
+    return good, frame[door.bad].reset_index(drop=True), door
 
 
-def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+def _summed(rows: pd.DataFrame, pairs: NDArray[np.int64]) -> pd.DataFrame:
     # one lot without a price takes the pair's price away: a mean over some of the lots would be wrong
-    unpriced = rows["price_paid"].isna()
-    paid = (rows["price_paid"] * rows["quantity"]).fillna(0.0)
-    by_pair = rows.assign(paid=paid, unpriced=unpriced).groupby(["account", "symbol"], sort=False)
-    total = by_pair.agg({"quantity": "sum", "paid": "sum", "unpriced": "any", "line": "min"}).reset_index()
-    priced = ~total["unpriced"] & (total["quantity"] != 0)
-    total["price_paid"] = (total["paid"] / total["quantity"].where(priced)).abs()
-    return total[["account", "symbol", "quantity", "price_paid", "line"]]
+    starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+    if len(starts) == 0:
+        return rows
+    quantities = rows["quantity"].to_numpy(np.float64)
+    totals = np.add.reduceat(quantities, starts)
+    paid = np.add.reduceat(quantities * rows["price_paid"].to_numpy(np.float64), starts)
+    return (
+        rows.iloc[starts]
+        .reset_index(drop=True)
+        .assign(
+            quantity=totals,
+            price_paid=np.divide(paid, totals, out=np.full(len(starts), np.nan), where=totals != 0.0),
+            line=np.minimum.reduceat(rows["line"].to_numpy(np.int64), starts),
+        )
+    )
 
 
-def _pairs(accounts: Texts, symbols: Texts) -> Texts:
-    account_codes, _ = pd.factorize(accounts)
-    symbol_codes, names = pd.factorize(symbols)
-    return (account_codes.astype(np.int64) * (len(names) + 1) + symbol_codes).astype(object)
-
-
-def _ranks(texts: pd.Series) -> Any:
-    codes, names = pd.factorize(texts.to_numpy(object))
+def _ranks(texts: Texts) -> NDArray[np.int64]:
+    """Place of each text among the distinct ones in order."""
+    codes, names = pd.factorize(texts)
     ranks = np.empty(len(names), np.int64)
-    ranks[np.argsort(names.astype(str), kind="stable")] = np.arange(len(names))
+    ranks[np.argsort(np.asarray(names, object), kind="stable")] = np.arange(len(names))
     return ranks[codes]
 
 
-def _absent_rejects(names: list[str]) -> pd.DataFrame:
-    message = "positions name this account, the accounts table does not; cash taken as 0"
-    return pd.DataFrame(
-        {
-            "table": "accounts",
-            "line": np.zeros(len(names), np.int64),
-            "key": names,
-            "column": "account",
-            "value": names,
-            "code": "E_ACCOUNT",
-            "message": message,
-        }
-    )
+def _first_lines(frames: list[pd.DataFrame], known: pd.Series) -> pd.DataFrame:
+    """The first position line of every account that the accounts table does not have."""
+    strange = [frame.loc[~frame["account"].isin(known), ["account", "line"]] for frame in frames]
+    rows = pd.concat(strange, ignore_index=True)
+    rows = rows[rows["account"] != ""].sort_values(["account", "line"], kind="stable")
+    return rows.drop_duplicates("account", ignore_index=True)
+
+
+def _stranger_rejects(strangers: pd.DataFrame) -> pd.DataFrame:
+    columns: dict[str, Any] = {
+        "table": "positions",
+        "line": strangers["line"].to_numpy(np.int64),
+        "key": strangers["account"].to_numpy(object),
+        "column": "account",
+        "value": strangers["account"].to_numpy(object),
+        "code": "E_ACCOUNT",
+        "message": "the accounts table does not have this account; its cash is taken as 0",
+    }
+    return pd.DataFrame(columns)

@@ -43,7 +43,7 @@ def with_implied_vols(market: Market, backend: Backend) -> Market:
     flags = pd.DataFrame(
         {
             "table": "quotes",
-            "line": 0,
+            "line": table.quote_lines[blank][clamped],
             "key": table.symbols[blank][clamped],
             "column": "mark",
             "value": [f"{mark:.17g}" for mark in table.marks[blank][clamped]],

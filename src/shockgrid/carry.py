@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.columns import Door, Texts
+from shockgrid.cells import Texts
+from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.errors import InputError
+from shockgrid.market import HELD_OUTRIGHT, Underlyings
 
 Floats: TypeAlias = NDArray[np.float64]
 
 NANOSECONDS_PER_YEAR = 365 * 86_400 * 10**9  #: ACT/365F
+LARGEST_RATE, LARGEST_PLAUSIBLE_RATE = 10.0, 1.0  #: decimals; between the two a rate is flagged
 
 
 def years_between(as_of: np.datetime64, instants: NDArray[np.datetime64]) -> Floats:
@@ -35,11 +38,15 @@ class Curve:
         """The curve table (currency, days, zero_rate_dec) and its rejects."""
         door = Door("curve", source, required=("currency", "days", "zero_rate_dec"), key="currency")
         currencies, days = door.text("currency"), door.number("days", above=0.0)
-        rates = door.number("zero_rate_dec")
+        rates = door.number("zero_rate_dec", low=-LARGEST_RATE, high=np.inf)
         good = ~door.bad
-        if good.any() and abs(float(np.median(rates[good]))) > 1.0:
+        if good.any() and float(np.median(rates[good])) > LARGEST_PLAUSIBLE_RATE:
             msg = "looks like per cent, expected decimals"
             raise InputError(msg, table="curve", column="zero_rate_dec")
+        door.reject(rates > LARGEST_RATE, "zero_rate_dec", "E_RANGE", f"expected at most {LARGEST_RATE:g}")
+        door.flag(
+            np.abs(rates) > LARGEST_PLAUSIBLE_RATE, "zero_rate_dec", "W_RATE", "above 100 %, used as it is"
+        )
         door.unique(
             (pd.Series(currencies).astype(str) + " " + pd.Series(days).astype(str)).to_numpy(object), "days"
         )
@@ -52,7 +59,7 @@ class Curve:
 
     def knows(self, currencies: Texts) -> NDArray[np.bool_]:
         """Which of these currencies have a curve."""
-        return np.isin(currencies.astype(str), list(self.points))
+        return pd.Series(currencies, dtype=object).isin(list(self.points)).to_numpy(bool)
 
     def discount_factors(self, currency: str, years: Floats) -> Floats:
         """exp(-z(t) t), shape of ``years``; NaN years give NaN."""
@@ -79,7 +86,10 @@ class Dividends:
             pd.DataFrame({name: pd.Series(dtype=object) for name in columns}) if source is None else source
         )
         door = Door("dividends", frame, required=columns, key="underlying")
-        owners, amounts = door.text("underlying"), door.number("amount", low=0.0, default=0.0)
+        owners, amounts = (
+            door.text("underlying"),
+            door.number("amount", low=0.0, high=LARGEST_PRICE, default=0.0),
+        )
         stamps = door.instant("ex_date")
         codes = pd.Index(names).get_indexer(pd.Index(owners))
         door.reject(codes < 0, "underlying", "E_UNDERLYING", "expected an underlying of the market")
@@ -107,3 +117,41 @@ class Dividends:
             running = np.concatenate([[0.0], np.cumsum(paid)])
             values[rows] = running[np.searchsorted(self.years[own], years[rows], side="right")]
         return values
+
+
+def add_forwards(
+    rows: pd.DataFrame, names: Underlyings, forwards: pd.DataFrame, curve: Curve, dividends: Dividends
+) -> NDArray[np.bool_]:
+    """Add discount_factor, slope, intercept and dividends to instrument rows (see ``Series``).
+
+    A given forward F scales net of the present value D of cash dividends, (F / (S - D)) x (spot - D). Where
+    D is the spot S or more, the two contradict each other and F / S x spot is used; the mask returned tells
+    where. A row that is bad already may get NaN.
+    """
+    codes, years = rows["underlying"].to_numpy(np.intp), rows["years"].to_numpy(np.float64)
+    factors, currencies = np.ones(len(rows)), rows["currency"]
+    for currency in set(currencies) & set(curve.points):
+        own = (currencies == currency).to_numpy(bool) & (years > 0)
+        factors[own] = curve.discount_factors(currency, years[own])
+    cash = dividends.present_values(codes, years, names.currencies, curve)
+    listed = len(names.names) > 0
+    spots = names.spots[codes] if listed else np.full(len(rows), np.nan)
+    stated = rows[["underlying", "years"]].merge(forwards, on=["underlying", "years"], how="left")
+    given, stated_factors = (stated[name].to_numpy(np.float64) for name in ("forward", "discount_factor"))
+    outright = rows["type"].isin([*HELD_OUTRIGHT, "perpetual"]).to_numpy(bool)
+    contrary: NDArray[np.bool_] = ~np.isnan(given) & (cash >= spots) & ~outright
+    net = np.where(contrary, 0.0, cash)
+    with np.errstate(all="ignore"):  # whoever calls turns away what is not finite
+        growth = (names.yields_to(codes, years) if listed else 1.0) / factors
+        growth = np.where(np.isnan(given), growth, given / (spots - net))
+        units = (rows["units_per_contract"] / rows["multiplier"]).to_numpy(np.float64)
+        fixed = (rows["cash_per_contract"] / rows["multiplier"]).to_numpy(np.float64) - units * growth * net
+    option = (rows["type"] == "option").to_numpy(bool)
+    rows["discount_factor"] = np.where(
+        option, np.where(np.isnan(stated_factors), factors, stated_factors), 1.0
+    )
+    rows["slope"] = np.where(outright, 1.0, units * growth)
+    rows["intercept"] = np.where(outright, 0.0, fixed) + 0.0
+    rows["dividends"] = np.where(outright, 0.0, net)
+    rows["mark"] = np.where(outright & rows["mark"].isna(), spots, rows["mark"])
+    return contrary

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
@@ -27,6 +28,8 @@ SHOWN = 10
 """How many deficits, positions or lines of one reject code are shown."""
 BAR_AFTER_SECONDS = 1.0
 _WIDTH_WITHOUT_TERMINAL = 140
+WIDE = 100
+"""Columns from which on the deficit table has room for cents."""
 _STAGES = ("draw the firm", "draw its equity", "read", "margin", "write")
 
 
@@ -163,7 +166,7 @@ def _print_summary(facts: dict[str, Any]) -> None:
     out, totals = console(), facts["totals"]
     out.print(", ".join(f"{count:,} {name}" for name, count in facts["sizes"].items()))
     out.print("regimes: " + escape(", ".join(dict.fromkeys(facts["regimes"].values()))))
-    out.print(_deficit_table(facts["largest_deficits"], totals["deficits"]))
+    out.print(_deficit_table(facts["largest_deficits"], totals["deficits"], out.width))
     out.print(
         f"{totals['margin_groups']:,} margin groups, requirements {money(totals['sum_requirement'])}, "
         f"deficits {money(totals['sum_deficit'])}"
@@ -182,18 +185,19 @@ def _print_summary(facts: dict[str, Any]) -> None:
         out.print(escape(f"exit {facts['exit_code']}: {facts['exit_reason']}"), soft_wrap=True)
 
 
-def _deficit_table(rows: list[dict[str, Any]], count: int) -> Table:
+def _deficit_table(rows: list[dict[str, Any]], count: int, width: int) -> Table:
     title = f"the largest of {count:,} deficits" if count else "no deficits"
-    table = Table(title=title, title_justify="left")
-    table.add_column("margin group")
-    for name in ("requirement", "equity", "deficit", "binding", "worst scenario", "price", "vol"):
-        table.add_column(name, justify="left" if name == "binding" else "right")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
+    table.add_column("margin group", no_wrap=True)
+    for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):
+        table.add_column(name, justify="left" if name == "binding" else "right", no_wrap=True)
+    digits = 2 if width >= WIDE else 0
     for row in rows:
+        amounts = (f"{row[name]:,.{digits}f}" for name in ("requirement", "equity", "deficit"))
+        shocks = (percent(row[name]) for name in ("worst_price_shock", "worst_vol_shock"))
         table.add_row(
-            escape(row["margin_group"]), *(money(row[name]) for name in ("requirement", "equity", "deficit")),
-            str(row["binding"]), str(row["worst_scenario"]),
-            percent(row["worst_price_shock"]), percent(row["worst_vol_shock"]),
-        )  # fmt: skip
+            escape(row["margin_group"]), *amounts, str(row["binding"]), str(row["worst_scenario"]), *shocks
+        )
     return table
 
 

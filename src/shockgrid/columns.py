@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shockgrid.cells import Floats, Mask, Texts, instants, numbers, shown, texts
 from shockgrid.errors import InputError
 
-Floats: TypeAlias = NDArray[np.float64]
-Texts: TypeAlias = NDArray[np.object_]
-Mask: TypeAlias = NDArray[np.bool_]
+Keys: TypeAlias = NDArray[np.object_] | NDArray[np.int64]
 
 REJECT_COLUMNS = ("table", "line", "key", "column", "value", "code", "message")
 LINE_COLUMN = "_line"
+LARGEST_PRICE, LARGEST_CASH = 1e12, 1e15  #: a cell beyond is a typing error, and sums of such could overflow
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
@@ -25,13 +25,17 @@ def frame_of(source: Any, table: str) -> pd.DataFrame:
     """A DataFrame as it is, or any object that speaks the Arrow PyCapsule stream, as a DataFrame."""
     if isinstance(source, pd.DataFrame):
         return source
-    if hasattr(source, "__arrow_c_stream__"):
-        import pyarrow as pa  # type: ignore[import-untyped]
+    problem = "expected a DataFrame or a table with __arrow_c_stream__"
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise InputError(problem, table=table, value=type(source).__name__)
+    import pyarrow as pa  # type: ignore[import-untyped]
 
+    try:
         frame: pd.DataFrame = pa.table(source).to_pandas()
-        return frame
-    problem = "expected a DataFrame or an object with __arrow_c_stream__"
-    raise InputError(problem, table=table, value=type(source).__name__)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        msg = f"{problem}: {error}"
+        raise InputError(msg, table=table, value=type(source).__name__) from error
+    return frame
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
@@ -43,8 +47,9 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 class Door:
     """Checks one table column by column and remembers every row it turns away.
 
-    ``bad`` is the mask of rejected rows; the arrays returned by the readers keep all rows, with a harmless
-    value where the row is bad, so that masks stay aligned. A table-wide fault raises InputError.
+    ``bad`` is the mask of rejected rows, ``codes`` their reasons; the arrays returned by the readers keep
+    all rows, with a harmless value where the row is bad, so that masks stay aligned. A table-wide fault
+    raises InputError.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Door:
             frame[LINE_COLUMN].to_numpy(np.int64) if LINE_COLUMN in frame.columns else np.arange(rows) + 2
         )
         self.bad: Mask = np.zeros(rows, bool)
+        self.codes: Texts = np.full(rows, "", object)
         self._found: list[pd.DataFrame] = []
 
     def __len__(self) -> int:
@@ -84,14 +90,14 @@ class Door:
         rows = np.flatnonzero(mask)
         if len(rows) == 0:
             return
-        values = self.frame[column].to_numpy(object)[rows] if self.has(column) else np.full(len(rows), "")
-        keys = self.frame[self._key].to_numpy(object)[rows]
+        values = self.frame[column].iloc[rows] if self.has(column) else [""] * len(rows)
+        keys = self.frame[self._key].iloc[rows]
         columns = {
             "table": self.table,
             "line": self.lines[rows],
-            "key": [_shown(key) for key in keys],
+            "key": [shown(key) for key in keys],
             "column": column,
-            "value": [_shown(value) for value in values],
+            "value": [shown(value) for value in values],
             "code": code,
             "message": message if isinstance(message, str) else message[rows],
         }
@@ -102,6 +108,7 @@ class Door:
         fresh = mask & ~self.bad
         self._note(fresh, column, code, message)
         self.bad |= fresh
+        self.codes[fresh] = code
 
     def flag(self, mask: Mask, column: str, code: str, message: str) -> None:
         """Record a warning (code W_...) about rows that stay in use."""
@@ -112,30 +119,32 @@ class Door:
         if not self.has(column):
             return np.full(len(self), default, object)
         series = self.frame[column]
-        if pd.api.types.is_numeric_dtype(series) and not series.isna().all():
+        given = series.notna().to_numpy(bool)
+        values, strange = texts(series)
+        if given.any() and strange[given].all():
             problem = "expected text; a column of numbers has lost leading zeros"
-            raise InputError(problem, table=self.table, column=column, value=series.iloc[0])
-        missing = series.isna().to_numpy()
-        values = series.astype(object).where(~missing, "").astype(str).str.strip().to_numpy(object)
+            raise InputError(problem, table=self.table, column=column, value=shown(series[given].iloc[0]))
+        self.reject(strange, column, "E_TYPE", "expected text; a number has lost leading zeros")
         blank = values == ""
         if column in self.required:
             self.reject(blank, column, "E_MISSING", "expected text, found nothing")
         return np.where(blank, default, values)
 
     def choice(self, column: str, choices: Sequence[str], default: str = "") -> Texts:
-        """Text that must be one of ``choices`` (case folded)."""
-        folded = pd.Series(self.text(column, default), dtype=object).astype(str).str.lower()
-        values: Texts = folded.to_numpy(object)
-        wrong = ~np.isin(values.astype(str), [*choices, default])
-        self.reject(wrong, column, "E_CHOICE", f"expected one of {', '.join(choices)}")
-        return np.where(wrong, default if default else choices[0], values)
+        """Text that must be one of ``choices`` (case folded); ``default`` where it is not."""
+        codes, found = pd.factorize(self.text(column, default))
+        folded = np.array([str(word).lower() for word in found], object)
+        allowed = np.array([word in (*choices, default) for word in folded], bool)
+        self.reject(~allowed[codes], column, "E_CHOICE", f"expected one of {', '.join(choices)}")
+        return np.where(allowed, folded, default).astype(object)[codes]
 
     def boolean(self, column: str) -> Mask:
         """True or false; blank is false."""
-        if self.has(column) and pd.api.types.is_bool_dtype(self.frame[column]):
-            return self.frame[column].to_numpy(bool)
-        values = self.choice(column, [*_TRUE, *_FALSE[:-1]]).astype(str)
-        return np.isin(values, _TRUE)
+        given = self.frame[column].convert_dtypes() if self.has(column) else None
+        if given is not None and pd.api.types.is_bool_dtype(given):
+            return given.fillna(False).to_numpy(bool)
+        values = self.choice(column, [*_TRUE, *_FALSE[:-1]])
+        return np.isin(values.astype(str), _TRUE)
 
     def number(
         self,
@@ -149,7 +158,7 @@ class Door:
         """float64 in [low, high] and > above; blank becomes ``default``, or a reject if required."""
         if not self.has(column):
             return np.full(len(self), default)
-        values, blank, garbled = _parsed(self.frame[column])
+        values, blank, garbled = numbers(self.frame[column])
         if column in self.required:
             numeric = pd.api.types.is_numeric_dtype(self.frame[column])
             code = "E_NONFINITE" if numeric else "E_MISSING"
@@ -168,19 +177,13 @@ class Door:
         """ISO 8601 instants as UTC datetime64[ns]; an instant without a zone is UTC; blank is NaT."""
         if not self.has(column):
             return np.full(len(self), np.datetime64("NaT", "ns"))
-        texts = self.frame[column]
-        blank = texts.isna().to_numpy()
-        if not pd.api.types.is_datetime64_any_dtype(texts):
-            blank = blank | (texts.astype(object).astype(str).str.strip() == "").to_numpy()
-            texts = texts.astype(object).where(~blank, None)
-        parsed = pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601")
-        stamps = parsed.dt.tz_convert(None).to_numpy("datetime64[ns]")
-        self.reject(np.isnat(stamps) & ~blank, column, "E_TYPE", "expected an ISO 8601 instant")
+        stamps, blank, garbled = instants(self.frame[column])
+        self.reject(garbled, column, "E_TYPE", "expected an ISO 8601 instant between 1900 and 2199")
         if column in self.required:
             self.reject(blank, column, "E_MISSING", "expected an instant, found nothing")
         return stamps
 
-    def unique(self, keys: Texts, column: str) -> None:
+    def unique(self, keys: Keys, column: str) -> None:
         """Reject every row whose key stood in an earlier good row, naming that row's line."""
         good = np.flatnonzero(~self.bad)
         kept = pd.Series(keys[good])
@@ -207,25 +210,3 @@ def joined_rejects(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
         return pd.concat(found, ignore_index=True)
     empty = pd.DataFrame({column: pd.Series(dtype=object) for column in REJECT_COLUMNS})
     return empty.astype({"line": np.int64})
-
-
-def _shown(value: object) -> str:
-    return "" if value is None or value is pd.NA or value is pd.NaT else str(value)[:200]
-
-
-def _parsed(series: pd.Series) -> tuple[Floats, Mask, Mask]:
-    """Values, blank mask and garbled mask of a column of numbers or of text that holds numbers."""
-    if pd.api.types.is_bool_dtype(series):
-        return np.full(len(series), np.nan), np.zeros(len(series), bool), np.ones(len(series), bool)
-    if pd.api.types.is_numeric_dtype(series):
-        values = series.to_numpy(np.float64, na_value=np.nan)
-        return values, np.isnan(values), np.zeros(len(series), bool)
-    missing = series.isna().to_numpy()
-    texts = series.astype(object).where(~missing, "").astype(str).str.strip()
-    blank = (texts == "").to_numpy()
-    plain = texts.str.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?").to_numpy(bool)
-    special = texts.str.fullmatch(r"(?i)[+-]?(?:nan|inf|infinity)").to_numpy(bool)
-    readable = plain | special
-    values = np.full(len(series), np.nan)
-    values[readable] = texts.to_numpy(object)[readable].astype(np.float64)
-    return values, blank, ~blank & ~readable

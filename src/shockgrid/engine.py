@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,17 +20,16 @@ from scipy import sparse
 
 from shockgrid.backends.contract import Backend, Series
 from shockgrid.book import Book
-from shockgrid.columns import Texts
+from shockgrid.cells import Texts
 from shockgrid.market import Market
-from shockgrid.scenarios import MarketStates
+from shockgrid.market_states import MarketStates
 from shockgrid.states import UNMOVED
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]
 
-UNIT_TILE_ELEMENTS = (
-    2**21
-)  #: doubles of unit P&L held at a time (16 MB) when instruments are walked one by one
+#: Doubles of unit P&L held at a time (2 MB) when instruments are walked one by one.
+UNIT_TILE_ELEMENTS = 2**18
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tupl
 def _class_groups(market: Market, positions: Positions, families: Codes) -> Iterator[ClassGroup]:
     edges = np.append(np.flatnonzero(np.diff(families, prepend=-1)), len(families))
     names = market.underlyings
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         rows = slice(int(start), int(stop))
         instruments, columns = np.unique(positions.instruments[rows], return_inverse=True)
         leaves, leaf_of = np.unique(positions.margin_groups[rows], return_inverse=True)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.carry import Curve, Dividends, years_between
-from shockgrid.columns import Door, Texts
-from shockgrid.market import HELD_OUTRIGHT, INSTRUMENT_TYPES, Instruments, Underlyings
+from shockgrid.carry import Curve, Dividends, add_forwards, years_between
+from shockgrid.cells import Texts, texts
+from shockgrid.columns import LARGEST_PRICE, Door
+from shockgrid.market import INSTRUMENT_TYPES, Instruments, Underlyings
 from shockgrid.symbols import canonical, parsed
 
 OPTION_MULTIPLIER = 100.0  #: listed US equity and index options; anything else says its own
+DAYS_APART = np.timedelta64(3, "D")  #: symbols before 2015 name the Saturday after the last trading day
 UNPRICED_COLUMNS = (
     "symbol",
     "underlying",
@@ -67,15 +69,16 @@ def read_instruments(
     rows = _read_columns(door, names, fx, stamp)
     rows = rows.merge(quotes, on="symbol", how="left")
     _check_quotes(door, rows)
-    door.reject(
-        ~curve.knows(rows["currency"].to_numpy(object)) & (rows["years"] > 0).to_numpy(),
-        "currency",
-        "E_NO_RATE",
-        "expected a currency of the curve table",
-    )
+    unrated = ~curve.knows(rows["currency"].to_numpy(object)) & (rows["years"] > 0).to_numpy(bool)
+    door.reject(unrated, "currency", "E_NO_RATE", "expected a currency of the curve table")
+    contrary = add_forwards(rows, names, forwards, curve, dividends)
+    finite = np.isfinite(rows[["slope", "intercept"]].to_numpy(np.float64)).all(axis=1)
+    discounted = rows["discount_factor"].between(0.0, np.inf, inclusive="neither").to_numpy(bool)
+    door.reject(~(finite & discounted), "expiry_utc", "E_RANGE", "rates and yields give no finite forward")
+    message = "cash dividends are worth the spot or more; the given forward is scaled as a whole"
+    door.flag(contrary, "underlying", "W_DIVIDENDS", message)
     unpriced = _unpriced(door, rows)
     good = rows[~door.bad].sort_values(["underlying", "years", "symbol"], kind="stable", ignore_index=True)
-    _carry(good, names, forwards, curve, dividends)
     symbols = rows["symbol"].to_numpy(object)
     return InstrumentTable(_laid_out(good, fx), unpriced, door.rejects(), symbols)
 
@@ -83,15 +86,17 @@ def read_instruments(
 def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: np.datetime64) -> pd.DataFrame:
     symbols = canonical(door.text("symbol"))
     kinds = door.choice("type", INSTRUMENT_TYPES)
-    codes = names.codes(door.text("underlying"))
+    owners = door.text("underlying")
+    codes = names.codes(owners)
     option, expires = kinds == "option", np.isin(kinds.astype(str), ("option", "future"))
     rights = door.choice("right", ("c", "p", "call", "put"))
-    strikes = door.number("strike", above=0.0)
+    strikes = door.number("strike", above=0.0, high=LARGEST_PRICE)
     styles = door.choice("style", ("american", "european"), "european")
-    years = years_between(stamp, door.instant("expiry_utc"))
+    expiries = door.instant("expiry_utc")
+    years = years_between(stamp, expiries)
     multipliers = door.number("multiplier", above=0.0, high=1e9)
     units = door.number("units_per_contract", above=0.0, high=1e9)
-    extra = door.number("cash_per_contract", default=0.0)
+    extra = door.number("cash_per_contract", default=0.0, low=-LARGEST_PRICE, high=LARGEST_PRICE)
     own = np.where(codes >= 0, names.currencies[codes], "") if len(names.names) else np.full(len(codes), "")
     currencies = door.text("currency")
     currencies = np.where(currencies == "", own, currencies)
@@ -115,16 +120,20 @@ def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: n
         "E_MISSING",
         "a future needs it",
     )
-    unknown = ~np.isin(currencies.astype(str), list(fx))
+    unknown = ~pd.Series(currencies, dtype=object).isin(list(fx)).to_numpy(bool)
     door.reject(unknown, "currency", "E_FX", "expected the base currency or a currency of the fx table")
+    message = "its underlying is in another currency, and such contracts are not priced"
+    door.reject((codes >= 0) & (currencies != own), "currency", "E_MISMATCH", message)
     calls = pd.Series(rights, dtype=object).astype(str).str.startswith("c").to_numpy(bool)
-    _check_symbols(door, symbols, option, calls, strikes, units)
+    _check_symbols(door, symbols, option, calls, strikes, units, expiries)
     door.unique(symbols, "symbol")
-    multipliers = np.where(np.isnan(multipliers), np.where(option, OPTION_MULTIPLIER, 1.0), multipliers)
+    usual = np.where(option, OPTION_MULTIPLIER, np.where(kinds == "", np.nan, 1.0))
+    multipliers = np.where(np.isnan(multipliers), usual, multipliers)
     return pd.DataFrame(
         {
             "symbol": symbols,
             "underlying": codes,
+            "owner": owners,
             "type": kinds,
             "right": np.where(option & given, np.where(calls, "C", "P"), ""),
             "strike": np.where(option, strikes, 1.0),
@@ -138,59 +147,40 @@ def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: n
     )
 
 
-def _check_symbols(door: Door, symbols: Texts, option: Any, calls: Any, strikes: Any, units: Any) -> None:
+def _check_symbols(
+    door: Door, symbols: Texts, option: Any, calls: Any, strikes: Any, units: Any, expiries: Any
+) -> None:
     osi = parsed(symbols)
-    listed = option & (osi["root"] != "").to_numpy()
-    adjusted = listed & osi["root"].astype(str).str.contains(r"\d$").to_numpy() & np.isnan(units)
+    impossible = option & osi["impossible"].to_numpy(bool)
+    door.reject(impossible, "symbol", "E_SYMBOL", "the symbol's date does not exist")
+    listed = option & (osi["root"] != "").to_numpy(bool)
+    adjusted = listed & osi["root"].str.contains("[0-9]$").to_numpy(bool) & np.isnan(units)
     message = "a root that ends in a digit is an adjusted contract: it needs units_per_contract"
     door.reject(adjusted, "units_per_contract", "E_DELIVERABLE", message)
     wrong_strike = listed & ~np.isclose(osi["strike"].to_numpy(float), strikes, rtol=1e-9, equal_nan=True)
     door.reject(wrong_strike, "strike", "E_MISMATCH", "the symbol says another strike")
-    wrong_right = listed & ((osi["right"] == "C").to_numpy() != calls)
+    wrong_right = listed & ((osi["right"] == "C").to_numpy(bool) != calls)
     door.reject(wrong_right, "right", "E_MISMATCH", "the symbol says the other right")
+    apart = np.abs(expiries - osi["expiry"].to_numpy("datetime64[ns]"))
+    door.reject(listed & (apart > DAYS_APART), "expiry_utc", "E_MISMATCH", "the symbol says another expiry")
+    if door.has("expiry_utc"):
+        lengths = pd.Series(texts(door.frame["expiry_utc"])[0], dtype=object).str.len()
+        message = "a date without a time of day, taken as 00:00 UTC"
+        door.flag(option & lengths.between(1, 10).to_numpy(bool), "expiry_utc", "W_TIME", message)
 
 
 def _check_quotes(door: Door, rows: pd.DataFrame) -> None:
-    option = (rows["type"] == "option").to_numpy()
-    unknown = option & rows["vol"].isna().to_numpy() & rows["mark"].isna().to_numpy()
-    door.reject(unknown, "symbol", "E_NO_VOL", "no vol and no price in the quotes table")
+    unknown = ((rows["type"] == "option") & rows["vol"].isna() & rows["mark"].isna()).to_numpy(bool)
+    over = (rows["years"] == 0.0).to_numpy(bool)
+    door.reject(unknown & ~over, "symbol", "E_NO_VOL", "no vol and no price in the quotes table")
+    rows.loc[unknown & over, "vol"] = 0.0  # nothing is left to move
 
 
 def _unpriced(door: Door, rows: pd.DataFrame) -> pd.DataFrame:
-    reasons = door.rejects()
-    code = reasons[reasons["code"].str.startswith("E_")].set_index("line")["code"]
-    bad = rows[door.bad].copy()
-    bad["code"] = code.reindex(door.lines[door.bad]).to_numpy(object)
-    bad = bad[bad["code"] != "E_DUPLICATE"]
-    return bad[list(UNPRICED_COLUMNS)].reset_index(drop=True)
-
-
-def _carry(
-    rows: pd.DataFrame, names: Underlyings, forwards: pd.DataFrame, curve: Curve, dividends: Dividends
-) -> None:
-    codes, years = rows["underlying"].to_numpy(np.intp), rows["years"].to_numpy(float)
-    factors = np.ones(len(rows))
-    currencies = rows["currency"].to_numpy(object)
-    for currency in set(currencies) & set(curve.points):
-        own = (currencies == currency) & (years > 0)
-        factors[own] = curve.discount_factors(currency, years[own])
-    cash = dividends.present_values(codes, years, names.currencies, curve)
-    spots = names.spots[codes] if len(codes) else np.zeros(0)
-    growth = names.yields_to(codes, years) / factors
-    given = rows[["underlying", "years"]].merge(forwards, on=["underlying", "years"], how="left")
-    known = given["forward"].notna().to_numpy()
-    growth = np.where(known, given["forward"].to_numpy(float) / (spots - cash), growth)
-    stated = given["discount_factor"].to_numpy(float)
-    rows["discount_factor"] = np.where(
-        rows["type"] == "option", np.where(np.isnan(stated), factors, stated), 1.0
-    )
-    outright = rows["type"].isin([*HELD_OUTRIGHT, "perpetual"]).to_numpy()
-    units = np.where(outright, 1.0, (rows["units_per_contract"] / rows["multiplier"]).to_numpy())
-    rows["slope"] = np.where(outright, 1.0, units * growth)
-    fixed = -units * growth * cash + (rows["cash_per_contract"] / rows["multiplier"]).to_numpy()
-    rows["intercept"] = np.where(outright, 0.0, fixed) + 0.0
-    rows["dividends"] = np.where(outright, 0.0, cash)
-    rows["mark"] = np.where(outright & rows["mark"].isna(), spots, rows["mark"])
+    kept = door.bad & (door.codes != "E_DUPLICATE")
+    described = rows.assign(code=door.codes, underlying=rows["owner"])[kept]
+    shown: pd.DataFrame = described[list(UNPRICED_COLUMNS)].reset_index(drop=True)
+    return shown
 
 
 def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
@@ -216,4 +206,5 @@ def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
         vols=np.where(option, number("vol"), 0.0),
         marks=number("mark"),
         dividends=number("dividends"),
+        quote_lines=rows["quote_line"].fillna(0).to_numpy(np.int64),
     )

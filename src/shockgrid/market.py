@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.columns import Mask, Texts, frozen
+from shockgrid.cells import EARLIEST, LATEST, Mask, Texts
+from shockgrid.columns import frozen
 from shockgrid.errors import InputError
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -81,6 +82,7 @@ class Instruments(_Columns):
     vols: Floats  #: decimals; NaN until implied from the mark; 0 for anything but options
     marks: Floats  #: price per unit; NaN where there is none
     dividends: Floats  #: present value of cash dividends before expiry, per unit of the underlying
+    quote_lines: NDArray[np.int64]  #: line of its quote, 0 where there is none
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,10 @@ class Market:
     underlyings, instruments : the columns above.
     fx : currency -> value of one unit in the base currency; holds the base currency itself.
     offsets : (level, group) -> share of a group's gains that offsets other groups' losses, in [0, 1].
-    unpriced : instruments that were turned away, with what could be read of them: symbol, underlying (row or
-        -1), type, right, strike, multiplier, units_per_contract, mark (NaN or "" where unknown), code.
+    unpriced : instruments that were turned away, with what could be read of them: symbol, underlying, type,
+        right, strike, multiplier, units_per_contract, mark (NaN or "" where unknown), code.
+    unread_underlyings : rows of the underlyings table that were turned away although their spot could be
+        read: name, spot, currency, portfolio_type, leverage. Nothing is priced from them.
     rejects : every turned-away or flagged row with its line and reason.
     """
 
@@ -106,6 +110,7 @@ class Market:
     fx: dict[str, float]
     offsets: dict[tuple[str, str], float]
     unpriced: pd.DataFrame
+    unread_underlyings: pd.DataFrame
     rejects: pd.DataFrame
 
     @classmethod
@@ -164,12 +169,16 @@ class Market:
 
 
 def _instant(as_of: datetime | str) -> datetime:
+    problem = "expected an ISO 8601 instant between 1900 and 2199"
     try:
         stamp = pd.Timestamp(as_of)
-    except ValueError as error:
-        msg = "expected an ISO 8601 instant"
-        raise InputError(msg, column="as_of", value=as_of) from error
-    if stamp.tzinfo is None:
-        problem = "an instant needs its zone, such as 2026-11-20T16:00:00-05:00"
+    except (TypeError, ValueError) as error:
+        raise InputError(problem, column="as_of", value=str(as_of)) from error
+    if pd.isna(stamp):
         raise InputError(problem, column="as_of", value=str(as_of))
-    return stamp.tz_convert("UTC").to_pydatetime()
+    if stamp.tzinfo is None:
+        msg = "an instant needs its zone, such as 2026-11-20T16:00:00-05:00"
+        raise InputError(msg, column="as_of", value=str(as_of))
+    if not EARLIEST <= stamp < LATEST:
+        raise InputError(problem, column="as_of", value=str(as_of))
+    return stamp.tz_convert("UTC").floor("us").to_pydatetime()

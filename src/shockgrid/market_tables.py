@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.carry import Curve, Dividends, years_between
-from shockgrid.columns import Door, joined_rejects
+from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, LARGEST_RATE, Curve, Dividends, years_between
+from shockgrid.columns import LARGEST_PRICE, Door, joined_rejects
 from shockgrid.errors import InputError
 from shockgrid.instrument_table import read_instruments
 from shockgrid.market import PORTFOLIO_TYPES, Market, Underlyings
+from shockgrid.symbols import canonical
 
 LARGEST_PLAUSIBLE_VOL = 5.0  #: a column of vols with a median above 500 % is a column of per cents
+LARGEST_VOL = 1e6  #: beyond it a shocked vol could overflow
 PLAUSIBLE_VOLS = (0.01, 5.0)  #: a single vol outside is flagged, never turned away
+
+LARGEST_LEVERAGE, LARGEST_ATM_VOL, LARGEST_DISCOUNT_FACTOR = 10.0, 100.0, 10.0
+SMALLEST_FX_RATE = 1e-12
+_QUOTE_COLUMNS = ("bid", "ask", "mark", "vol", "quote_utc", "open_interest", "volume")
 
 
 def build(
@@ -35,14 +41,16 @@ def build(
     """See ``Market.from_frames``."""
     stamp = np.datetime64(as_of.replace(tzinfo=None), "ns")
     rates, fx_rejects = _read_fx(fx, base_currency)
-    names, name_rejects = _read_underlyings(underlyings, groups, rates, base_currency)
+    names, unread, name_rejects = _read_underlyings(underlyings, groups, rates, base_currency)
     zero_curve, curve_rejects = Curve.read(curve)
     cash, cash_rejects = Dividends.read(dividends, names.names, stamp)
-    priced = _read_quotes(quotes)
-    given = _read_forwards(forwards, names, stamp)
-    table = read_instruments(instruments, names, priced.frame, given.frame, zero_curve, cash, rates, stamp)
+    priced, quote_door = _read_quotes(quotes)
+    given, forward_rejects = _read_forwards(forwards, names, stamp)
+    table = read_instruments(instruments, names, priced, given, zero_curve, cash, rates, stamp)
     shares, offset_rejects = _read_offsets(offsets)
-    strangers = priced.unknown(table.symbols)
+    stray = ~canonical_rows(quote_door).isin(table.symbols).to_numpy(bool)
+    quote_door.reject(stray, "symbol", "E_INSTRUMENT", "expected a symbol of the instruments table")
+    found = [table.rejects, *name_rejects, quote_door.rejects(), curve_rejects, cash_rejects]
     return Market(
         as_of=as_of,
         base_currency=base_currency,
@@ -51,40 +59,9 @@ def build(
         fx=rates,
         offsets=shares,
         unpriced=table.unpriced,
-        rejects=joined_rejects(
-            [
-                table.rejects,
-                *name_rejects,
-                priced.rejects,
-                strangers,
-                curve_rejects,
-                cash_rejects,
-                given.rejects,
-                fx_rejects,
-                offset_rejects,
-            ]
-        ),
+        unread_underlyings=unread,
+        rejects=joined_rejects([*found, forward_rejects, fx_rejects, offset_rejects]),
     )
-
-
-class _Read:
-    """A checked table: its good rows and what was turned away."""
-
-    def __init__(self, frame: pd.DataFrame, door: Door) -> None:
-        self.frame = frame[~door.bad].reset_index(drop=True)
-        self.rejects = door.rejects()
-        self._door = door
-
-    def unknown(self, symbols: Any) -> pd.DataFrame:
-        """Rejects for quotes of symbols that are no instrument."""
-        door = Door("quotes", self._door.frame, required=("symbol",), optional=_QUOTE_COLUMNS, key="symbol")
-        door.bad = self._door.bad.copy()
-        stray = ~pd.Series(door.text("symbol")).isin(list(symbols)).to_numpy()
-        door.reject(stray, "symbol", "E_INSTRUMENT", "expected a symbol of the instruments table")
-        return door.rejects()
-
-
-_QUOTE_COLUMNS = ("bid", "ask", "mark", "vol", "quote_utc", "open_interest", "volume")
 
 
 def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
@@ -94,7 +71,10 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 def _read_fx(source: Any, base_currency: str) -> tuple[dict[str, float], pd.DataFrame]:
     columns = ("currency", "rate")
     door = Door("fx", _empty(columns) if source is None else source, required=columns, key="currency")
-    currencies, values = door.text("currency"), door.number("rate", above=0.0)
+    currencies, values = (
+        door.text("currency"),
+        door.number("rate", low=SMALLEST_FX_RATE, high=1.0 / SMALLEST_FX_RATE),
+    )
     door.unique(currencies, "currency")
     rates = dict(zip(currencies[~door.bad], values[~door.bad].tolist(), strict=True))
     if rates.get(base_currency, 1.0) != 1.0:
@@ -105,51 +85,52 @@ def _read_fx(source: Any, base_currency: str) -> tuple[dict[str, float], pd.Data
 
 def _read_underlyings(
     source: Any, groups: Any, rates: dict[str, float], base_currency: str
-) -> tuple[Underlyings, list[pd.DataFrame]]:
+) -> tuple[Underlyings, pd.DataFrame, list[pd.DataFrame]]:
     text = ("currency", "portfolio_type", "sector")
     numbers = ("beta", "yield_dec", "borrow_dec", "market_cap", "adv", "high_52w")
     optional = (*text, *numbers, "leverage", "atm_vol_dec", "spot_utc")
     door = Door("underlyings", source, required=("underlying", "spot"), optional=optional, key="underlying")
-    names, spots = door.text("underlying"), door.number("spot", above=0.0, default=1.0)
-    kinds = door.choice("portfolio_type", PORTFOLIO_TYPES, "equity")
-    currencies = door.text("currency", base_currency)
-    leverages = door.number("leverage", default=1.0, low=-10.0, high=10.0)
-    door.reject(leverages == 0.0, "leverage", "E_RANGE", "expected a multiple other than 0")
-    atm_vols = door.number("atm_vol_dec", above=0.0)
-    carries = door.number("yield_dec", default=0.0) + door.number("borrow_dec", default=0.0)
-    for column in ("beta", "market_cap", "adv", "high_52w"):
-        door.number(column)
-    unknown = ~np.isin(currencies.astype(str), list(rates))
-    door.reject(unknown, "currency", "E_FX", "expected the base currency or a currency of the fx table")
-    door.unique(names, "underlying")
     frame = pd.DataFrame(
         {
-            "name": names,
-            "spot": spots,
-            "currency": currencies,
-            "kind": kinds,
-            "leverage": leverages,
-            "atm_vol": atm_vols,
-            "carry": carries,
+            "name": door.text("underlying"),
+            "spot": door.number("spot", above=0.0, high=LARGEST_PRICE),
+            "currency": door.text("currency", base_currency),
+            "portfolio_type": door.choice("portfolio_type", PORTFOLIO_TYPES, "equity"),
+            "leverage": door.number("leverage", default=1.0, low=-LARGEST_LEVERAGE, high=LARGEST_LEVERAGE),
+            "atm_vol": door.number("atm_vol_dec", above=0.0, high=LARGEST_ATM_VOL),
+            "carry": _carries(door),
         }
-    )[~door.bad]
-    frame = frame.sort_values("name", ignore_index=True)
-    grouped, group_rejects = _read_groups(groups, frame["name"].to_numpy(object))
-    columns = [
-        frame[name].to_numpy(object if kind is str else float) for name, kind in _UNDERLYING_KINDS.items()
-    ]
-    return Underlyings(*columns, *grouped), [door.rejects(), group_rejects]
+    )
+    still = (frame["leverage"] == 0.0).to_numpy(bool)
+    door.reject(still, "leverage", "E_RANGE", "expected a multiple other than 0")
+    frame["leverage"] = frame["leverage"].where(~still, 1.0)
+    for column in ("beta", "market_cap", "adv", "high_52w"):
+        door.number(column)
+    door.instant("spot_utc")
+    foreign = ~frame["currency"].isin(list(rates)).to_numpy(bool)
+    door.reject(foreign, "currency", "E_FX", "expected the base currency or a currency of the fx table")
+    door.unique(frame["name"].to_numpy(object), "underlying")
+    good = frame[~door.bad].sort_values("name", ignore_index=True)
+    seen = door.bad & ~foreign & frame["spot"].notna().to_numpy(bool) & (frame["name"] != "").to_numpy(bool)
+    unread = frame[seen & ~frame["name"].isin(good["name"]).to_numpy(bool)].drop_duplicates("name")
+    grouped, group_rejects = _read_groups(groups, good["name"].to_numpy(object))
+    columns = [good[name].to_numpy(object if name in _UNDERLYING_TEXTS else float) for name in good.columns]
+    return Underlyings(*columns, *grouped), unread[list(UNREAD_COLUMNS)], [door.rejects(), group_rejects]
 
 
-_UNDERLYING_KINDS = {
-    "name": str,
-    "spot": float,
-    "currency": str,
-    "kind": str,
-    "leverage": float,
-    "atm_vol": float,
-    "carry": float,
-}
+def _carries(door: Door) -> Any:
+    """Dividend yield plus borrow rate."""
+    total = np.zeros(len(door))
+    for column in ("yield_dec", "borrow_dec"):
+        values = door.number(column, default=0.0, low=-LARGEST_RATE, high=LARGEST_RATE)
+        message = "above 100 %, used as it is"
+        door.flag(np.abs(values) > LARGEST_PLAUSIBLE_RATE, column, "W_RATE", message)
+        total += values
+    return total
+
+
+_UNDERLYING_TEXTS = ("name", "currency", "portfolio_type")
+UNREAD_COLUMNS = ("name", "spot", "currency", "portfolio_type", "leverage")
 
 
 def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
@@ -167,9 +148,14 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
         split = (listed[lower].map(first) != listed[upper]).to_numpy(bool)
         message = f"this {lower} already belongs to another {upper}"
         door.reject(split & ~door.bad, upper, "E_GROUP", message)
-    table = listed[~door.bad].set_index("underlying").reindex(names)
-    own = pd.Series(names, index=names)
-    return [table[column].fillna(own).to_numpy(object) for column in columns[1:]], door.rejects()
+    good = listed[~door.bad]
+    table = good.set_index("underlying").reindex(names)
+    # a name not listed is its own class, product and portfolio group, within what is known of a group so called
+    groups = [table["class_group"].fillna(pd.Series(names, index=names))]
+    for lower, upper in (("class_group", "product_group"), ("product_group", "portfolio_group")):
+        known = groups[-1].map(good.groupby(lower)[upper].first())
+        groups.append(table[upper].fillna(known).fillna(groups[-1]))
+    return [column.to_numpy(object) for column in groups], door.rejects()
 
 
 def _read_offsets(source: Any) -> tuple[dict[tuple[str, str], float], pd.DataFrame]:
@@ -183,15 +169,19 @@ def _read_offsets(source: Any) -> tuple[dict[tuple[str, str], float], pd.DataFra
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()
 
 
-def _read_quotes(source: Any) -> _Read:
-    door = Door("quotes", source, required=("symbol",), optional=_QUOTE_COLUMNS, key="symbol")
-    from shockgrid.symbols import canonical
+def canonical_rows(door: Door) -> pd.Series:
+    """The canonical symbol of every row."""
+    return pd.Series(canonical(door.text("symbol")), dtype=object)
 
-    symbols = canonical(door.text("symbol"))
-    bids, asks = door.number("bid", low=0.0), door.number("ask", low=0.0)
-    marks, vols = door.number("mark", low=0.0), door.number("vol", low=0.0)
+
+def _read_quotes(source: Any) -> tuple[pd.DataFrame, Door]:
+    door = Door("quotes", source, required=("symbol",), optional=_QUOTE_COLUMNS, key="symbol")
+    symbols = canonical_rows(door).to_numpy(object)
+    bids, asks, marks = (door.number(name, low=0.0, high=LARGEST_PRICE) for name in ("bid", "ask", "mark"))
+    vols = door.number("vol", low=0.0, high=LARGEST_VOL)
     for column in ("open_interest", "volume"):
         door.number(column, low=0.0)
+    door.instant("quote_utc")
     given = vols[np.isfinite(vols) & ~door.bad]
     if len(given) and float(np.median(given)) > LARGEST_PLAUSIBLE_VOL:
         problem = "looks like per cent, expected decimals (0.25 is 25 %)"
@@ -199,23 +189,28 @@ def _read_quotes(source: Any) -> _Read:
     odd = np.isfinite(vols) & ((vols < PLAUSIBLE_VOLS[0]) | (vols > PLAUSIBLE_VOLS[1]))
     door.flag(odd, "vol", "W_VOL", "outside 1 % .. 500 %, used as it is")
     crossed = bids > asks
+    empty = np.isnan(marks) & np.isnan(vols)
+    door.reject(crossed & empty, "bid", "E_CROSSED", "bid above ask, and neither mark nor vol beside them")
     door.flag(crossed, "bid", "W_CROSSED", "bid above ask, the mid is not used")
     door.unique(symbols, "symbol")
     two_sided = (bids > 0.0) & (asks >= bids)
     marks = np.where(np.isnan(marks) & two_sided, 0.5 * (bids + asks), marks)
-    return _Read(pd.DataFrame({"symbol": symbols, "mark": marks, "vol": vols}), door)
+    table = {"symbol": symbols, "mark": marks, "vol": vols, "quote_line": door.lines}
+    return pd.DataFrame(table)[~door.bad], door
 
 
-def _read_forwards(source: Any, names: Underlyings, stamp: np.datetime64) -> _Read:
+def _read_forwards(
+    source: Any, names: Underlyings, stamp: np.datetime64
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     columns = ("underlying", "expiry_utc", "forward")
     frame = _empty(columns) if source is None else source
     door = Door("forwards", frame, required=columns, optional=("discount_factor",), key="underlying")
     codes = names.codes(door.text("underlying"))
     door.reject(codes < 0, "underlying", "E_UNDERLYING", "expected an underlying of the market")
     years = years_between(stamp, door.instant("expiry_utc"))
-    forwards = door.number("forward", above=0.0)
-    factors = door.number("discount_factor", above=0.0)
+    forwards = door.number("forward", above=0.0, high=LARGEST_PRICE)
+    factors = door.number("discount_factor", above=0.0, high=LARGEST_DISCOUNT_FACTOR)
     keys = (pd.Series(codes).astype(str) + " " + pd.Series(years).astype(str)).to_numpy(object)
     door.unique(keys, "expiry_utc")
     table = {"underlying": codes, "years": years, "forward": forwards, "discount_factor": factors}
-    return _Read(pd.DataFrame(table), door)
+    return pd.DataFrame(table)[~door.bad], door.rejects()

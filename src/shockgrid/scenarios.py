@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from shockgrid.columns import frame_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.states import States
+from shockgrid.scenario_lists import historical_shocks, joint_shocks
 
 Floats: TypeAlias = NDArray[np.float64]
 Shocks: TypeAlias = Callable[[Market], Floats]
+
+
+_PER_SCENARIO = ("relative", "term_powers", "vol_floors", "vol_caps", "weights", "leveraged")
 
 
 @dataclass(frozen=True)
@@ -133,66 +134,28 @@ class ScenarioSet:
     def joint(cls, frame: Any, vol_mode: str = "relative", *, tag: str = "standard") -> ScenarioSet:
         """A list of joint scenarios: one row per (scenario, underlying), columns scenario, underlying,
         spot_shock and optionally vol_shock; an underlying a scenario does not name does not move in it.
+
+        One the market does not know is an InputError at ``margin()``.
         """
-        rows = frame_of(frame, "scenarios")
-        for column in ("scenario", "underlying", "spot_shock"):
-            if column not in rows.columns:
-                msg = "required column is missing"
-                raise InputError(msg, table="scenarios", column=column)
-        if rows.duplicated(["scenario", "underlying"]).any():
-            line = int(np.flatnonzero(rows.duplicated(["scenario", "underlying"]))[0]) + 2
-            msg = "this (scenario, underlying) was already given"
-            raise InputError(msg, table="scenarios", line=line)
-        spots = rows["spot_shock"].to_numpy(np.float64)
-        vols = rows["vol_shock"].to_numpy(np.float64) if "vol_shock" in rows.columns else np.zeros(len(rows))
-        _check(spots, vols, vol_mode)
-        order, names = pd.factorize(rows["scenario"].astype(str))
-        owners = rows["underlying"].to_numpy(object)
-
-        def spread(values: Floats) -> Shocks:
-            def shocks(market: Market) -> Floats:
-                table = np.zeros((len(market.underlyings.names), len(names)))
-                found = market.underlyings.codes(owners)
-                table[found[found >= 0], order[found >= 0]] = values[found >= 0]
-                return table
-
-            return shocks
-
+        names, spot, vol = joint_shocks(frame)
+        _check(spot.values, vol.values, vol_mode)
         rule = (vol_mode == "relative", 0.0, 0.0, np.inf, 1.0, False)
-        return _built([str(name) for name in names], tag, spread(spots), spread(vols), rule)
+        return _built(names, tag, spot, vol, rule)
 
     @classmethod
     def history(cls, frame: Any, *, tag: str = "standard") -> ScenarioSet:
         """Historical vectors: one row per date, one column per underlying, simple returns as fractions.
 
-        Vols are held. An underlying of the market without a column is an error at ``margin()``: a missing
-        history must not read as "does not move".
+        Vols are held. A held underlying without a column is an error at ``margin()``: a missing history must
+        not read as "does not move".
         """
-        table = frame_of(frame, "history")
-        returns = table.to_numpy(np.float64)
-        _check(returns.ravel(), np.zeros(1), "relative")
-        long = pd.DataFrame(
-            {
-                "scenario": np.repeat([str(name) for name in table.index], table.shape[1]),
-                "underlying": np.tile(table.columns.to_numpy(object), len(table)),
-                "spot_shock": returns.ravel(),
-            }
-        )
-        drawn = cls.joint(long, tag=tag)
-
-        def complete(market: Market) -> Floats:
-            absent = sorted(set(market.underlyings.names) - set(table.columns))
-            if absent:
-                problem = f"no column for {len(absent)} underlyings of the market"
-                raise InputError(problem, table="history", value=absent[0])
-            return drawn.spot(market)
-
-        return replace(drawn, spot=complete)
+        names, spot, vol = historical_shocks(frame)
+        _check(spot.values, vol.values, "relative")
+        return _built(names, tag, spot, vol, (True, 0.0, 0.0, np.inf, 1.0, False))
 
     def __add__(self, other: ScenarioSet) -> ScenarioSet:
         """Both sets, one after the other."""
-        arrays = ("relative", "term_powers", "vol_floors", "vol_caps", "weights", "leveraged")
-        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in arrays}
+        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _PER_SCENARIO}
         return ScenarioSet(
             self.names + other.names,
             self.tags + other.tags,
@@ -204,61 +167,17 @@ class ScenarioSet:
     def only(self, tag: str) -> ScenarioSet:
         """The scenarios that carry this tag, as a set of their own."""
         rows = self.tagged(tag)
-        arrays = ("relative", "term_powers", "vol_floors", "vol_caps", "weights", "leveraged")
         return ScenarioSet(
             tuple(self.names[row] for row in rows),
             (tag,) * len(rows),
             lambda market: self.spot(market)[:, rows],
             lambda market: self.vol(market)[:, rows],
-            **{name: getattr(self, name)[rows] for name in arrays},
+            **{name: getattr(self, name)[rows] for name in _PER_SCENARIO},
         )
 
     def tagged(self, tag: str) -> NDArray[np.intp]:
         """Positions of the scenarios that carry this tag."""
         return np.flatnonzero(np.asarray(self.tags, object) == tag)
-
-
-@dataclass(frozen=True)
-class MarketStates:
-    """A scenario set laid over a market: the shocks of every underlying, compiled on demand.
-
-    ``spot_shocks`` and ``vol_shocks`` are [U, S], leverage applied; a spot cannot fall below zero, so a
-    levered shock under -100 % is -100 %.
-    """
-
-    scenarios: ScenarioSet
-    spot_shocks: Floats
-    vol_shocks: Floats
-
-    @classmethod
-    def of(cls, scenarios: ScenarioSet, market: Market) -> MarketStates:
-        """Lay the set over the market."""
-        leverage = np.where(scenarios.leveraged, market.underlyings.leverages[:, None], 1.0)
-        spot = np.maximum(scenarios.spot(market) * leverage, -1.0)
-        return cls(scenarios, spot + 0.0, scenarios.vol(market))
-
-    def states(self, underlying: int) -> States:
-        """The distinct states of one underlying and the index of every scenario into them."""
-        shocks, spot_index = np.unique(self.spot_shocks[underlying], return_inverse=True)
-        rules = np.column_stack(
-            [
-                self.vol_shocks[underlying],
-                self.scenarios.relative,
-                self.scenarios.term_powers,
-                self.scenarios.vol_floors,
-                self.scenarios.vol_caps,
-            ]
-        )
-        distinct, rule_index = np.unique(rules, axis=0, return_inverse=True)
-        return States(
-            1.0 + shocks,
-            distinct[:, 0],
-            distinct[:, 1].astype(bool),
-            distinct[:, 2],
-            distinct[:, 3],
-            distinct[:, 4],
-            np.column_stack([spot_index, rule_index.ravel()]),
-        )
 
 
 def _check(spots: Floats, vols: Floats, vol_mode: str) -> None:

@@ -7,13 +7,16 @@ digits (OCC, Options Symbology Initiative, 2010). The padded 21-character form a
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-_OSI = r"^(?:[A-Z]{1,4}:)?(?P<root>[A-Z0-9.$^/]{1,6})\s*(?P<date>\d{6})(?P<right>[CP])(?P<strike>\d{8})$"
+_OSI = re.compile(
+    r"(?:[A-Z]{1,4}:)?(?P<root>[A-Z0-9.$^/]{1,6}) *(?P<date>[0-9]{6})(?P<right>[CP])(?P<strike>[0-9]{8})"
+)
 
 
 def canonical(symbols: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -24,25 +27,30 @@ def canonical(symbols: NDArray[np.object_]) -> NDArray[np.object_]:
     ['AAPL240119C00150000', 'SPY240119P00400500', 'BRK.B']
     """
     codes, names = pd.factorize(symbols)
-    parts = pd.Series(names, dtype=object).astype(str).str.extract(_OSI)
-    compact = parts["root"] + parts["date"] + parts["right"] + parts["strike"]
-    spelled = compact.astype(object).where(compact.notna(), names)
-    result: NDArray[np.object_] = spelled.to_numpy(object)[codes]
-    return result
+    found = [_OSI.fullmatch(str(name)) for name in names]
+    spelled = ["".join(part.groups()) if part else name for part, name in zip(found, names, strict=True)]
+    return np.array(spelled, object)[codes]
 
 
 def parsed(symbols: NDArray[Any]) -> pd.DataFrame:
-    """Root, right and strike of each canonical option symbol; blank root and NaN strike for any other.
+    """What each symbol says about its option, row for row.
 
-    A date that does not exist (31 February) is not an option symbol.
+    root, right : text, blank where the symbol is not that of an option.
+    strike : NaN there.     expiry : the date as datetime64, NaT there.
+    impossible : it has the shape of an option symbol, but a date that does not exist (31 February).
     """
-    parts = pd.Series(symbols, dtype=object).astype(str).str.extract(_OSI)
-    dates = pd.to_datetime(parts["date"], format="%y%m%d", errors="coerce")
-    known = dates.notna().to_numpy()
-    return pd.DataFrame(
-        {
-            "root": parts["root"].astype(object).where(known, "").to_numpy(object),
-            "right": parts["right"].astype(object).where(known, "").to_numpy(object),
-            "strike": pd.to_numeric(parts["strike"]).where(known) / 1000.0,
-        }
-    )
+    codes, names = pd.factorize(symbols)
+    found = [_OSI.fullmatch(str(name)) for name in names]
+    parts = [part.groups() if part else ("", "", "", "nan") for part in found]
+    table = pd.DataFrame(parts, columns=["root", "date", "right", "strike"], dtype=object)
+    expiries = pd.to_datetime(table["date"], format="%y%m%d", errors="coerce")
+    known = expiries.notna().to_numpy(bool)
+    shaped = np.array([part is not None for part in found], bool)
+    columns = {
+        "root": table["root"].where(known, ""),
+        "right": table["right"].where(known, ""),
+        "strike": np.where(known, table["strike"].to_numpy(np.float64) / 1000.0, np.nan),
+        "expiry": expiries.to_numpy("datetime64[ns]"),
+        "impossible": shaped & ~known,
+    }
+    return pd.DataFrame(columns).iloc[codes].reset_index(drop=True)

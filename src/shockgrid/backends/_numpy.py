@@ -36,6 +36,7 @@ class NumpyBackend:
 
     def __init__(self, *, tile_elements: int = 2_000_000, block_elements: int = 32_768) -> None:
         self.name = "numpy"
+        self.prices_american = False
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
         self.block_elements = block_elements

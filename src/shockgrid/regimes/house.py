@@ -49,7 +49,7 @@ def house(
     vol_mode : "relative" (vol x (1 + y)) or "absolute" (vol + y).
     term_power : vol shocks are multiplied by (30 / days) ** term_power; 0 for none.
     sigmas, horizon_days : when given, every underlying's price shocks are stretched so that the largest is
-        sigmas x atm_vol_dec x sqrt(horizon_days / 252).
+        sigmas x atm_vol_dec x sqrt(horizon_days / 252); of a leverage only the sign applies on top.
     scenarios : a scenario set of one's own (a joint list, a history) instead of the grid.
     joint : False, the default: each class group's own worst, summed. True: one joint worst over everything.
     contingency_rate, contingency_mode : see ``contingency``; 0 for none. "added" or "floor".
@@ -66,7 +66,9 @@ def house(
     spots = _line(numbers.spot) if spot is None else np.asarray(spot, float)
     vols = _line(numbers.vol) if vol is None else np.asarray(vol, float)
     scale = None if sigmas is None else _sigma_scale(float(np.abs(spots).max()), sigmas, horizon_days)
-    grid = scenarios or ScenarioSet.grid(spots, vols, vol_mode, term_power=term_power, spot_scale=scale)
+    grid = scenarios or ScenarioSet.grid(
+        spots, vols, vol_mode, term_power=term_power, spot_scale=scale, leveraged=scale is None
+    )
     rate = numbers.contingency.value if contingency_rate is None else contingency_rate
     wide, narrow = numbers.concentration_wide.value, numbers.concentration_narrow.value
     add_ons: list[AddOn] = []
@@ -114,12 +116,8 @@ def _sigma_scale(
         raise InputError(problem, column="spot", value=widest)
 
     def scale(market: Market) -> NDArray[np.float64]:
-        vols = market.underlyings.atm_vols
-        missing = np.flatnonzero(np.isnan(vols))
-        if len(missing):
-            problem = "sigma-scaled ranges need the at-the-money vol of every underlying"
-            name = market.underlyings.names[missing[0]]
-            raise InputError(problem, table="underlyings", column="atm_vol_dec", value=name)
+        # NaN where no vol is given: refused if such a name is held
+        vols = market.underlyings.atm_vols * np.sign(market.underlyings.leverages)
         stretched: NDArray[np.float64] = sigmas * vols * np.sqrt(horizon_days / TRADING_DAYS) / widest
         return stretched
 

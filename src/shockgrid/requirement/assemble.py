@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.engine import Plan
 from shockgrid.requirement.equity import account_rates, equity
 from shockgrid.requirement.frames import LINES, account_figures
 from shockgrid.requirement.regime import Program
+from shockgrid.requirement.reliability import reliability
 from shockgrid.requirement.result import Run
 from shockgrid.requirement.unpriced import unpriced_charges
 
@@ -62,8 +62,8 @@ def accounts_frame(
     columns |= {name: picked[name].to_numpy(float) for name in ("loss_down_25", "loss_up_25")}
     columns["requirement_low"] = picked["requirement"].to_numpy(float)
     columns["requirement_high"] = requirement
-    reliability, rejects = _reliability(whole, lost.margin_groups[lost.without_spot])
-    columns["reliability"] = reliability
+    status, rejects = reliability(whole, lost.margin_groups[lost.without_spot])
+    columns["reliability"] = status
     return pd.DataFrame(columns), dict(zip(names, run_of.tolist(), strict=True)), rejects
 
 
@@ -85,49 +85,8 @@ def _requirement(
 
 def group_rates(whole: Plan) -> Floats:
     """Value of one unit of each margin group's currency; the base currency where its accounts differ."""
-    rates = account_rates(whole)
+    rates = np.nan_to_num(account_rates(whole), nan=1.0)
     low, high = np.full(len(whole.margin_groups), np.inf), np.zeros(len(whole.margin_groups))
     np.minimum.at(low, whole.account_groups, rates)
     np.maximum.at(high, whole.account_groups, rates)
     return np.where(low == high, high, 1.0)
-
-
-def _reliability(whole: Plan, without_spot: NDArray[np.intp]) -> tuple[NDArray[Any], pd.DataFrame]:
-    """OK, STALE, PARTIAL or UNRELIABLE per margin group, and the rejects that joining brought up."""
-    accounts, market = whole.book.accounts, whole.market
-    size = len(whole.margin_groups)
-    status = np.full(size, "OK", object)
-    flagged = set(market.rejects.loc[market.rejects["code"] == "W_CLAMPED", "key"])
-    stale = pd.Series(market.instruments.symbols).isin(flagged).to_numpy()[whole.positions.instruments]
-    status[whole.positions.margin_groups[stale]] = "STALE"
-    foreign = ((accounts["currency"] != "") & ~accounts["currency"].isin(list(market.fx))).to_numpy()
-    touched = accounts["account"].isin([*whole.book.partial, *whole.unpriced["account"]]).to_numpy() | foreign
-    status[whole.account_groups[touched]] = "PARTIAL"
-    status[without_spot] = "UNRELIABLE"
-    rejects = [
-        _rejected(accounts[foreign], "accounts", "account", "currency", "E_FX", "no rate in the fx table"),
-        _rejected(
-            whole.unpriced[whole.unpriced["code"] == "E_INSTRUMENT"],
-            "positions",
-            "account",
-            "symbol",
-            "E_INSTRUMENT",
-            "no priced instrument of this symbol",
-        ),
-    ]
-    return status, joined_rejects(rejects)
-
-
-def _rejected(rows: pd.DataFrame, table: str, key: str, column: str, code: str, message: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "table": table,
-            "line": rows["line"].to_numpy(np.int64) if "line" in rows.columns else 0,
-            "key": rows[key].to_numpy(object),
-            "column": column,
-            "value": rows[column].to_numpy(object),
-            "code": code,
-            "message": message,
-        },
-        columns=list(REJECT_COLUMNS),
-    )

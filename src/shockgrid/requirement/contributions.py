@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -11,119 +11,141 @@ from numpy.typing import NDArray
 
 from shockgrid.engine import ClassGroup, unit_blocks
 from shockgrid.requirement.evaluate import Evaluator
-from shockgrid.requirement.fold import PORTFOLIO, PRODUCT, Rows, folded, portfolio_counts
+from shockgrid.requirement.fold import CLASS, PORTFOLIO, Rows, folded, portfolio_counts
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.tree import LEVELS, Node
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]
 
-POSITION_TILE_ELEMENTS = 2**21  #: doubles of P&L without one position held at a time (16 MB)
+POSITION_TILE_ELEMENTS = 2**18  #: doubles of P&L without one position held at a time (2 MB)
 
 
 def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
     """Per position in canonical order: stand_alone_loss, leave_one_out, euler, in the base currency.
 
-    ``leave_one_out`` is the fall of the position's reduced node if the position were gone, everything else
-    held (minimum and add-ons are not re-run). ``euler`` is minus the position's P&L in the node's active
-    scenario, through the same transforms; under the worst-loss reducer it adds up to the scan.
+    ``leave_one_out`` is the exact fall of the reduced node if the row were not in the book (minimum and
+    add-ons are not re-run): the tree of every such margin group is folded again without the row. Under a
+    joint worst the number of portfolio groups held, which only a transform could ask for, stays as it is.
+    ``euler`` is minus the position's P&L in the node's active scenario, through the same transforms, and 0 where the
+    node loses nothing; under the worst-loss reducer it adds up to the scan.
     """
     count = len(evaluation.stand_alone)
     without, split = np.zeros(count), np.zeros(count)
     for groups in evaluator.plan.portfolios:
-        _portfolio(evaluator, evaluation, groups, without, split)
+        portfolio = _Portfolio(evaluator, groups, evaluation.joint_rows)
+        for at, group in enumerate(groups):
+            _class_group(portfolio, at, without[group.positions], split[group.positions])
     return pd.DataFrame(
         {"stand_alone_loss": evaluation.stand_alone, "leave_one_out": without, "euler": split}
     )
 
 
-class _Climb:
-    """The rows of every node above one class group, and the way up from a changed leaf."""
+def _class_group(portfolio: _Portfolio, at: int, without: Floats, split: Floats) -> None:
+    """Fill the leave-one-out and the Euler share of one class group's positions."""
+    group, rows = portfolio.groups[at], portfolio.rows[at]
+    reducer = portfolio.evaluator.regime.tree.reducer
+    losses, scenarios = reducer(portfolio.node_rows(at, rows.margin_groups, rows.pnl))
+    shares = np.where(losses > 0.0, portfolio.shares(at, scenarios), 0.0)
+    for part, pnl in _position_blocks(portfolio.evaluator, group):
+        leaf = group.position_leaves[part]
+        split[part] = -pnl[np.arange(len(part)), scenarios[leaf]] * shares[leaf] + 0.0
+        left = portfolio.node_rows(at, group.leaves[leaf], rows.pnl[leaf] - pnl)
+        without[part] = losses[leaf] - reducer(left).losses
 
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        evaluation: Evaluation,
-        groups: Sequence[ClassGroup],
-        rows: list[Rows],
-        at: int,
-    ) -> None:
+
+class _Portfolio:
+    """The class-group rows of one portfolio group, and the way up from a changed leaf."""
+
+    def __init__(self, evaluator: Evaluator, groups: Sequence[ClassGroup], joint: Floats | None) -> None:
+        self.evaluator, self.groups, self.joint = evaluator, groups, joint
         self.tree, self.offsets = evaluator.regime.tree, evaluator.plan.market.offsets
-        group = groups[at]
-        products = folded(groups, rows, self.tree, self.offsets, PRODUCT)
-        top = folded(groups, rows, self.tree, self.offsets, PORTFOLIO)
-        product = next(part for part in products if part.name == group.product_group)
-        siblings = [
-            part for part, owner in zip(rows, groups, strict=True) if owner.product_group == product.name
-        ]
-        self.path: list[tuple[Rows, Codes]] = [(rows[at], np.zeros(0, np.intp))]
-        size = len(evaluator.plan.margin_groups)
-        self.path.append((product, _counts(siblings, size)))
-        self.path.append((top[0], _counts(products, size)))
-        if evaluation.joint_rows is not None:
-            everyone = Rows("joint", np.arange(size), evaluation.joint_rows)
-            self.path.append((everyone, portfolio_counts(evaluator.plan)))
+        self.counts = portfolio_counts(evaluator.plan)
+        self.rows = [Rows(group.name, group.leaves, evaluator.standard_rows(group)) for group in groups]
 
-    def reduced(self, margin_groups: Codes, pnl: Floats | None) -> tuple[Floats, Codes, Floats]:
-        """Loss and scenario of each margin group's node with its leaf's row replaced by ``pnl``.
+    def node_rows(self, at: int, margin_groups: Codes, pnl: Floats) -> Floats:
+        """Row of the reduced node above class group ``at`` if its leaf's row were ``pnl`` [n, S].
 
-        The third result is the share of the leaf's P&L that reaches the node in that scenario.
+        Row i stands for margin group ``margin_groups[i]``; the same one may come more than once.
         """
-        height = self.tree.height
-        rows = [
-            part.pnl[np.searchsorted(part.margin_groups, margin_groups)]
-            for part, _ in self.path[: height + 1]
-        ]
-        new = rows[0] if pnl is None else pnl
-        passed = []
-        for step in range(height):
-            child, (parent, counts) = self.path[step][0], self.path[step + 1]
-            transform = self.tree.transforms.get(LEVELS[step])
-            node = Node(LEVELS[step], child.name, parent.name, counts[margin_groups], self.offsets)
-            before = rows[step] if transform is None else transform(rows[step], node)
-            after = new if transform is None else transform(new, node)
-            passed.append((rows[step], before))
-            new = rows[step + 1] - before + after
-        reduced = self.tree.reducer(new)
-        at = (np.arange(len(new)), reduced.scenarios)
-        share = np.ones(len(new))
-        for entering, leaving in passed:
-            nothing = entering[at] == 0.0
-            share *= np.where(nothing, 0.0, leaving[at] / np.where(nothing, 1.0, entering[at]))
-        return reduced.losses, reduced.scenarios, share
+        height = min(self.tree.height, PORTFOLIO)
+        new = self._refolded(at, margin_groups, pnl, height)
+        if self.joint is None:
+            return new
+        leaf = self.rows[at]
+        held = leaf.pnl[np.searchsorted(leaf.margin_groups, margin_groups)]
+        old = self._refolded(at, margin_groups, held, height)
+        rest = self.joint[margin_groups] - self._topmost(old, margin_groups)
+        return rest + self._topmost(new, margin_groups)
 
-
-def _portfolio(
-    evaluator: Evaluator,
-    evaluation: Evaluation,
-    groups: Sequence[ClassGroup],
-    without: Floats,
-    split: Floats,
-) -> None:
-    rows = [Rows(group.name, group.leaves, evaluator.standard_rows(group)) for group in groups]
-    for at, group in enumerate(groups):
-        climb = _Climb(evaluator, evaluation, groups, rows, at)
-        losses, scenarios, shares = climb.reduced(group.leaves, None)
-        weights = evaluator.plan.positions.weights[group.positions]
-        loo, euler = without[group.positions], split[group.positions]
-        size = max(1, POSITION_TILE_ELEMENTS // max(1, len(evaluator.standard)))
-        for block, unit in unit_blocks(
-            group, evaluator.plan.market, evaluator.standard_states, evaluator.backend
-        ):
-            inside = np.flatnonzero(
-                (group.position_columns >= block.start) & (group.position_columns < block.stop)
+    def shares(self, at: int, scenarios: Codes) -> Floats:
+        """The part of each leaf's P&L that reaches its node in that leaf's ``scenarios`` entry, [L]."""
+        leaf, group = self.rows[at], self.groups[at]
+        share = np.ones(len(scenarios))
+        for height in range(self.tree.height):
+            pnl = self._refolded(at, leaf.margin_groups, leaf.pnl, height)
+            parent = (group.product_group, group.portfolio_group, "joint")[height]
+            name = (group.name, group.product_group, group.portfolio_group)[height]
+            siblings = self._siblings(at, height)
+            passed = self._transformed(
+                height, Node(LEVELS[height], name, parent, siblings, self.offsets), pnl
             )
-            for low in range(0, len(inside), size):
-                part = inside[low : low + size]
-                leaf = group.position_leaves[part]
-                pnl = weights[part, None] * unit[group.position_columns[part] - block.start]
-                euler[part] = -pnl[np.arange(len(part)), scenarios[leaf]] * shares[leaf] + 0.0
-                left, _, _ = climb.reduced(group.leaves[leaf], rows[at].pnl[leaf] - pnl)
-                loo[part] = losses[leaf] - left
+            here = (np.arange(len(scenarios)), scenarios)
+            nothing = pnl[here] == 0.0
+            share *= np.where(nothing, 0.0, passed[here] / np.where(nothing, 1.0, pnl[here]))
+        return share
+
+    def _refolded(self, at: int, margin_groups: Codes, pnl: Floats, height: int) -> Floats:
+        """Row of the node at a height above class group ``at``, every margin group folded by itself."""
+        if height == CLASS:
+            return pnl
+        ids, name = np.arange(len(margin_groups)), self.groups[at].product_group
+        groups, rows = [], []
+        for other, (group, part) in enumerate(zip(self.groups, self.rows, strict=True)):
+            if height < PORTFOLIO and group.product_group != name:
+                continue
+            groups.append(group)
+            if other == at:
+                rows.append(Rows(part.name, ids, pnl))
+                continue
+            place = np.searchsorted(part.margin_groups, margin_groups)
+            place = np.minimum(place, len(part.margin_groups) - 1)
+            held = part.margin_groups[place] == margin_groups
+            rows.append(Rows(part.name, ids[held], part.pnl[place[held]]))
+        return folded(groups, rows, self.tree, self.offsets, height)[0].pnl
+
+    def _siblings(self, at: int, height: int) -> Codes:
+        """Children of the parent at ``height + 1`` which each leaf's margin group holds, [L]."""
+        leaf, group = self.rows[at], self.groups[at]
+        if height == PORTFOLIO:
+            return self.counts[leaf.margin_groups]
+        rows = folded(self.groups, self.rows, self.tree, self.offsets, height)
+        parents = [owner.product_group == group.product_group for owner in self.groups]
+        family = [row for row, kin in zip(rows, parents, strict=True) if kin] if height == CLASS else rows
+        counts = np.zeros(len(self.counts), np.intp)
+        for row in family:
+            counts[row.margin_groups] += row.pnl.any(axis=1)
+        return np.maximum(counts[leaf.margin_groups], 1)
+
+    def _topmost(self, pnl: Floats, margin_groups: Codes) -> Floats:
+        name = self.groups[0].portfolio_group
+        node = Node("portfolio_group", name, "joint", self.counts[margin_groups], self.offsets)
+        return self._transformed(PORTFOLIO, node, pnl)
+
+    def _transformed(self, height: int, node: Node, pnl: Floats) -> Floats:
+        transform = self.tree.transforms.get(LEVELS[height])
+        return pnl if transform is None else transform(pnl, node)
 
 
-def _counts(children: Sequence[Rows], size: int) -> Codes:
-    counts = np.zeros(size, np.intp)
-    for child in children:
-        counts[child.margin_groups] += 1
-    return counts
+def _position_blocks(evaluator: Evaluator, group: ClassGroup) -> Iterator[tuple[Codes, Floats]]:
+    """P&L [n, S] of a class group's positions, a few at a time, with their places in the group."""
+    market, states = evaluator.plan.market, evaluator.standard_states
+    weights = evaluator.plan.positions.weights[group.positions]
+    size = max(1, POSITION_TILE_ELEMENTS // max(1, len(evaluator.standard)))
+    order = np.argsort(group.position_columns, kind="stable")
+    columns = group.position_columns[order]
+    for block, unit in unit_blocks(group, market, states, evaluator.backend):
+        first, last = np.searchsorted(columns, (block.start, block.stop))
+        for low in range(first, last, size):
+            part = order[low : min(low + size, last)]
+            yield part, weights[part, None] * unit[group.position_columns[part] - block.start]

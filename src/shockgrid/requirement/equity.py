@@ -23,6 +23,7 @@ def equity(plan: Plan, model_values: Floats) -> Equity:
     """Cash, stocks and options marked long and short; futures by price - price_paid, 0 without one.
 
     ``model_values`` are per unit and instrument [N]. An account's ``equity_override`` replaces its equity.
+    Cash and override in a currency without a rate count nothing.
     """
     table, held = plan.market.instruments, plan.positions
     rows = held.instruments
@@ -36,7 +37,8 @@ def equity(plan: Plan, model_values: Floats) -> Equity:
         by_account.append(np.bincount(held.accounts, worth, len(plan.book.accounts)).astype(np.float64))
     accounts = plan.book.accounts
     rates = account_rates(plan)
-    cash = accounts["cash"].to_numpy(np.float64) * rates
+    known = np.isfinite(rates)
+    cash = np.where(known, accounts["cash"].to_numpy(np.float64) * rates, 0.0)
     override = accounts["equity_override"].to_numpy(np.float64) * rates
     sums = []
     for worth in by_account:
@@ -46,9 +48,10 @@ def equity(plan: Plan, model_values: Floats) -> Equity:
 
 
 def account_rates(plan: Plan) -> Floats:
-    """Value of one unit of each account's currency in the base currency; 1 where the currency is unknown.
+    """Value of one unit of each account's currency in the base currency; NaN where the currency is unknown.
 
     An account in an unknown currency is PARTIAL and among the rejects (E_FX).
     """
-    fx = plan.market.fx
-    return np.array([fx.get(name, 1.0) for name in plan.book.accounts["currency"]], np.float64)
+    currencies = plan.book.accounts["currency"].astype(object)
+    rates = currencies.map({**plan.market.fx, "": 1.0})
+    return np.asarray(rates, np.float64)

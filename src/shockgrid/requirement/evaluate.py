@@ -12,6 +12,7 @@ from scipy import sparse
 
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, unit_blocks
+from shockgrid.market_states import MarketStates
 from shockgrid.requirement.fold import (
     MARGIN,
     PORTFOLIO,
@@ -24,7 +25,7 @@ from shockgrid.requirement.fold import (
 )
 from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.regime import Regime
-from shockgrid.scenarios import MarketStates, ScenarioSet
+from shockgrid.scenarios import ScenarioSet
 
 Floats: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[int, int], None]

@@ -56,8 +56,8 @@ def gathered(
     groups = np.unique(np.concatenate([child.margin_groups for child in children]))
     places = [np.searchsorted(groups, child.margin_groups) for child in children]
     siblings = np.zeros(len(groups), np.intp)
-    for place in places:
-        siblings[place] += 1
+    for child, place in zip(children, places, strict=True):
+        siblings[place] += child.pnl.any(axis=1)  # a flat child is no sibling
     if counts is not None:
         siblings = counts[groups]
     total = np.zeros((len(groups), children[0].pnl.shape[1]))
@@ -65,7 +65,7 @@ def gathered(
         if transform is None:
             total[place] += child.pnl
         else:
-            node = Node(level, child.name, parent, siblings[place], offsets)
+            node = Node(level, child.name, parent, np.maximum(siblings[place], 1), offsets)
             total[place] += transform(child.pnl, node)
     return Rows(parent, groups, total)
 

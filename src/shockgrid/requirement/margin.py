@@ -95,7 +95,7 @@ def margin(
         rejects=joined_rejects([book.rejects, market.rejects, lost]),
         regimes=_named_regimes(programs),
         backend=engine.name,
-        notes=_notes(whole, runs),
+        notes=_notes(whole, runs, engine),
         timings=dict(clock),
         runs=tuple(runs),
         binding_runs=binding,
@@ -173,9 +173,10 @@ def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
     return named
 
 
-def _notes(whole: Plan, runs: list[Run]) -> tuple[str, ...]:
+def _notes(whole: Plan, runs: list[Run], engine: Backend) -> tuple[str, ...]:
     held = np.unique(whole.positions.instruments)
-    american = int(whole.market.instruments.is_american[held].sum())
+    early = whole.market.instruments.is_american[held]
+    american = 0 if engine.prices_american else int(early.sum())
     notes = [AMERICAN_NOTE.format(count=american)] if american else []
     for run in runs:
         notes += [note for note in run.evaluation.regime.notes if note not in notes]

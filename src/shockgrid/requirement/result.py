@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shockgrid.engine import Plan, class_risk_arrays, plan
 from shockgrid.errors import InputError
+from shockgrid.market_states import MarketStates
 from shockgrid.requirement.contributions import contributions
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.explain import tree_frame
@@ -20,7 +21,6 @@ from shockgrid.requirement.frames import group_frame, position_frame
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.views import headline_html, headline_table, headline_text
-from shockgrid.scenarios import MarketStates
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -98,8 +98,8 @@ class MarginResult:
                 "weight": states.scenarios.weights,
             }
             for kind, shocks in shown.items():
-                columns[f"lowest_{kind}_shock"] = shocks.min(axis=0, initial=np.inf)
-                columns[f"highest_{kind}_shock"] = shocks.max(axis=0, initial=-np.inf)
+                columns[f"lowest_{kind}_shock"] = np.nanmin(shocks, axis=0, initial=np.inf)
+                columns[f"highest_{kind}_shock"] = np.nanmax(shocks, axis=0, initial=-np.inf)
             rows.append(pd.DataFrame(columns))
         return pd.concat(rows, ignore_index=True)
 

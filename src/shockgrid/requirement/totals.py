@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.engine import Plan
+from shockgrid.market_states import MarketStates
 from shockgrid.requirement.evaluate import Evaluator, Leaf, PortfolioResult
 from shockgrid.requirement.fold import Nodes
 from shockgrid.requirement.regime import Context, Leaves, Regime
-from shockgrid.scenarios import MarketStates
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.intp]

@@ -29,7 +29,8 @@ class Node(NamedTuple):
     level: str  #: the level of the child
     name: str  #: the child
     parent: str  #: the node its rows are added into
-    siblings: Codes  #: [n] children of that parent which the margin group holds, this one included
+    siblings: Codes  #: [n] children of that parent, this one included, whose row is not flat; of portfolio
+    #: groups, all that the margin group holds something in
     offsets: Mapping[tuple[str, str], float]  #: Market.offsets
 
 

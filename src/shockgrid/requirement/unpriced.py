@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shockgrid.engine import Plan
-from shockgrid.market import Market
+from shockgrid.instrument_table import OPTION_MULTIPLIER
+from shockgrid.market import INSTRUMENT_TYPES, Market
 from shockgrid.symbols import parsed
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -18,8 +19,12 @@ Floats: TypeAlias = NDArray[np.float64]
 # Short option: premium + max(b L U - OTM, 10 % L U for a call, 10 % L K for a put); Cboe Margin Manual,
 # edition of 2021-11-30. b is 15 % on broad-based indexes and 20 % on everything else.
 NAKED_RATE, NAKED_RATE_BROAD, NAKED_FLOOR = 0.20, 0.15, 0.10
-# Short stock: market value + the greater of $5 a share and 30 % (FINRA 4210(c)(3)).
+BROAD_TYPES = ("broad_index", "broad_index_high_cap")
+# Short stock: market value + the greater of $5 a share and 30 %; below $5 a share, of $2.50 and 100 %
+# (FINRA 4210(c)). The 30 % is multiplied for a leveraged ETF, up to 100 %.
 SHORT_STOCK_RATE, SHORT_STOCK_FLOOR = 0.30, 5.0
+CHEAP_STOCK, CHEAP_STOCK_FLOOR = 5.0, 2.5
+_SPOT_COLUMNS = ("spot", "currency", "portfolio_type", "leverage")
 
 
 @dataclass(frozen=True)
@@ -32,71 +37,97 @@ class Unpriced:
 
 
 def unpriced_charges(plan: Plan) -> Unpriced:
-    """Charge every unpriced held row; see the rules above."""
-    rows = plan.unpriced
+    """Charge every unpriced held row; see the rules above. A row whose quantity is unknown is charged 0."""
+    rows = plan.unpriced[plan.unpriced["quantity"].to_numpy(np.float64) != 0.0]
     accounts = pd.Index(plan.book.accounts["account"]).get_indexer(pd.Index(rows["account"]))
     owned = accounts >= 0
     rows = rows[owned].reset_index(drop=True)
-    groups = plan.account_groups[accounts[owned]]
-    known = _described(rows, plan.market)
-    owner = known["underlying"].to_numpy(np.intp)
-    listed = owner >= 0
-    names = plan.market.underlyings
-    spots = np.where(listed, names.spots[owner], np.nan) if len(names.names) else np.full(len(rows), np.nan)
-    charge = _charge(known, plan.market, owner, spots)
+    known = _described(rows["symbol"].to_numpy(object), plan.market)
     short = np.maximum(-rows["quantity"].to_numpy(np.float64), 0.0)
-    charges = np.where(listed & (short > 0), short * charge, 0.0)
-    return Unpriced(groups, charges + 0.0, ~listed)
+    without_spot = known["spot"].isna().to_numpy(bool)
+    charges = np.where(~without_spot & (short > 0.0), short * _charge(known, plan.market), 0.0)
+    return Unpriced(plan.account_groups[accounts[owned]], charges + 0.0, without_spot)
 
 
-def _described(rows: pd.DataFrame, market: Market) -> pd.DataFrame:
-    table = market.instruments
-    priced = pd.DataFrame(
-        {
-            "symbol": table.symbols,
-            "underlying": table.underlyings,
-            "type": table.types,
-            "right": np.where(table.is_option, np.where(table.is_call, "C", "P"), ""),
-            "strike": table.strikes,
-            "multiplier": table.multipliers,
-            "units_per_contract": table.units_per_contract,
-            "mark": table.marks,
-        }
+def _described(symbols: NDArray[np.object_], market: Market) -> pd.DataFrame:
+    """What is known of each symbol: its instrument row, what its name says, its underlying's spot row."""
+    table, names = market.instruments, market.underlyings
+    priced = {
+        "symbol": table.symbols,
+        "underlying": names.names[table.underlyings] if len(table.symbols) else table.symbols,
+        "type": table.types,
+        "right": np.where(table.is_option, np.where(table.is_call, "C", "P"), ""),
+        "strike": table.strikes,
+        "multiplier": table.multipliers,
+        "units_per_contract": table.units_per_contract,
+        "mark": table.marks,
+    }
+    listed = pd.concat([pd.DataFrame(priced), market.unpriced], ignore_index=True)
+    listed = listed[listed["symbol"] != ""].drop_duplicates("symbol").set_index("symbol")
+    known = listed.reindex(symbols).reset_index(drop=True)
+    known = known.astype(dict.fromkeys(("underlying", "type", "right"), object))
+    spots = _spots(market)
+    osi = parsed(symbols)
+    option = (osi["root"] != "") & ~known["type"].isin(
+        [kind for kind in INSTRUMENT_TYPES if kind != "option"]
     )
-    listed = pd.concat([priced, market.unpriced], ignore_index=True).drop_duplicates("symbol")
-    known = rows[["symbol"]].merge(listed, on="symbol", how="left")
-    osi = parsed(known["symbol"].to_numpy(object))
-    stray = known["type"].isna() & (osi["root"] != "")
-    roots = market.underlyings.codes(osi["root"])
-    known["underlying"] = known["underlying"].where(~stray, roots).fillna(-1).astype(np.intp)
-    known["type"] = known["type"].where(~stray, "option").fillna("")
-    known["right"] = known["right"].where(~stray, osi["right"]).fillna("")
-    known["strike"] = known["strike"].astype(float).where(~stray, osi["strike"])
-    option = known["type"] == "option"
-    usual = pd.Series(np.where(option, 100.0, 1.0))
+    stranger, itself = known["type"].isna(), pd.Series(symbols, dtype=object)
+    roots = osi["root"].map(_roots(market)).astype(object)
+    owners = roots.fillna(osi["root"]).where(option, itself)
+    known["underlying"] = known["underlying"].where(~stranger, owners)
+    known["type"] = known["type"].where(~option, "option").fillna("")
+    for column in ("right", "strike"):
+        read = known[column].notna() & (known[column] != "")
+        known[column] = known[column].where(read | ~option, osi[column])
+    usual = pd.Series(np.where(known["type"] == "option", OPTION_MULTIPLIER, 1.0))
     known["multiplier"] = known["multiplier"].astype(float).fillna(usual)
     known["units_per_contract"] = known["units_per_contract"].astype(float).fillna(known["multiplier"])
     known["mark"] = known["mark"].astype(float).fillna(0.0)
+    known[list(_SPOT_COLUMNS)] = spots.reindex(known["underlying"].to_numpy(object)).to_numpy(object)
     return known
 
 
-def _charge(known: pd.DataFrame, market: Market, owner: NDArray[np.intp], spots: Floats) -> Floats:
+def _spots(market: Market) -> pd.DataFrame:
+    """Spot, currency, portfolio type and leverage by underlying, those that nothing is priced from too."""
     names = market.underlyings
-    if len(names.names) == 0 or len(known) == 0:
-        return np.zeros(len(known))
-    leverage = np.abs(names.leverages[owner])
-    broad = np.char.startswith(names.portfolio_types[owner].astype(str), "broad")
+    good = {
+        "name": names.names,
+        "spot": names.spots,
+        "currency": names.currencies,
+        "portfolio_type": names.portfolio_types,
+        "leverage": names.leverages,
+    }
+    return pd.concat([pd.DataFrame(good), market.unread_underlyings], ignore_index=True).set_index("name")
+
+
+def _roots(market: Market) -> pd.Series:
+    """The underlying of every option root whose series all share one."""
+    table = market.instruments
+    roots = parsed(table.symbols[table.is_option])["root"].to_numpy(object)
+    owners = market.underlyings.names[table.underlyings[table.is_option]] if len(roots) else roots
+    pairs = pd.DataFrame({"root": roots, "owner": owners}).drop_duplicates()
+    return pairs[pairs["root"] != ""].drop_duplicates("root", keep=False).set_index("root")["owner"]
+
+
+def _charge(known: pd.DataFrame, market: Market) -> Floats:
+    """Charge per contract or share short, base currency; NaN without a spot."""
+
+    def number(column: str) -> Floats:
+        return known[column].to_numpy(np.float64)
+
+    spot, strike, units = number("spot"), number("strike"), number("units_per_contract")
+    leverage = np.abs(number("leverage"))
+    premium = number("mark") * number("multiplier")
+    broad = known["portfolio_type"].isin(BROAD_TYPES).to_numpy(bool)
     rate = np.where(broad, NAKED_RATE_BROAD, NAKED_RATE) * leverage
-    fx = np.array([market.fx[name] for name in names.currencies[owner]])
-    strike, mark = known["strike"].to_numpy(float), known["mark"].to_numpy(float)
-    call = (known["right"] == "C").to_numpy()
-    out_of_money = np.maximum(np.where(call, strike - spots, spots - strike), 0.0)
-    floor = NAKED_FLOOR * leverage * np.where(call, spots, strike)
-    naked = (mark + np.maximum(rate * spots - out_of_money, floor)) * known["multiplier"].to_numpy(float)
-    outright = spots + np.maximum(SHORT_STOCK_FLOOR, SHORT_STOCK_RATE * leverage * spots)
-    outright = outright * known["units_per_contract"].to_numpy(float)
-    option = (known["type"] == "option").to_numpy()
-    unreadable = option & ((known["right"] == "").to_numpy() | np.isnan(strike))
-    whole = spots * known["units_per_contract"].to_numpy(float)
-    charges: Floats = np.where(unreadable, whole, np.where(option, naked, outright)) * fx
-    return charges
+    call = (known["right"] == "C").to_numpy(bool)
+    out_of_money = np.maximum(np.where(call, strike - spot, spot - strike), 0.0)
+    floor = NAKED_FLOOR * leverage * np.where(call, spot, strike)
+    naked = premium + np.maximum(rate * spot - out_of_money, floor) * number("multiplier")
+    usual = np.maximum(SHORT_STOCK_FLOOR, np.minimum(SHORT_STOCK_RATE * leverage, 1.0) * spot)
+    cheap = np.maximum(CHEAP_STOCK_FLOOR, spot)
+    outright = (spot + np.where(spot < CHEAP_STOCK, cheap, usual)) * units
+    option = (known["type"] == "option").to_numpy(bool)
+    unreadable = option & ((known["right"] == "").to_numpy(bool) | np.isnan(strike))
+    charges = np.where(unreadable, premium + spot * units, np.where(option, naked, outright))
+    return charges * known["currency"].map(market.fx).to_numpy(np.float64)

@@ -1,0 +1,108 @@
+"""How far each margin group's figures can be trusted, and the rejects that only holding brings up."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.engine import Plan
+from shockgrid.market import Market
+from shockgrid.symbols import canonical, parsed
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+def reliability(whole: Plan, without_spot: NDArray[np.intp]) -> tuple[NDArray[np.object_], pd.DataFrame]:
+    """OK, STALE, PARTIAL or UNRELIABLE per margin group [M], and the rejects found while joining.
+
+    STALE : a held instrument is priced with a filled vol, or beside a bad row of the curve, fx, dividends,
+        forwards or groups table that may have been its own.
+    PARTIAL : a row of the book was turned away, or one that describes a held instrument or underlying.
+    UNRELIABLE : a held row without a spot. ``without_spot`` are the margin groups of such rows.
+    """
+    accounts, held = whole.book.accounts, whole.positions
+    status = np.full(len(whole.margin_groups), "OK", object)
+    moved = held.quantities != 0.0
+    stale, partial = _doubtful(whole.market)
+    status[held.margin_groups[stale[held.instruments] & moved]] = "STALE"
+    status[held.margin_groups[partial[held.instruments] & moved]] = "PARTIAL"
+    lost = whole.unpriced[whole.unpriced["quantity"].to_numpy(np.float64) != 0.0]
+    foreign = ((accounts["currency"] != "") & ~accounts["currency"].isin(list(whole.market.fx))).to_numpy(
+        bool
+    )
+    named = [*whole.book.partial, *lost["account"]]
+    status[whole.account_groups[accounts["account"].isin(named).to_numpy(bool) | foreign]] = "PARTIAL"
+    status[without_spot] = "UNRELIABLE"
+    message = "no rate in the fx table; cash is taken as 0, figures are in the base currency"
+    rejects = [
+        _rejected(
+            accounts.assign(line=whole.book.account_lines)[foreign], "accounts", "currency", "E_FX", message
+        ),
+        _unheld(whole),
+    ]
+    return status, joined_rejects(rejects)
+
+
+def _doubtful(market: Market) -> tuple[Mask, Mask]:
+    """Which instruments are priced from a fill, and which have a bad row of their own."""
+    rejects, table, names = market.rejects, market.instruments, market.underlyings
+    bad = rejects[rejects["code"].str.startswith("E_").to_numpy(bool)]
+
+    def keys(*tables: str) -> NDArray[np.object_]:
+        return bad.loc[bad["table"].isin(tables), "key"].str.strip().to_numpy(object)
+
+    def instruments_of(underlyings: pd.Series) -> Mask:
+        mask = underlyings.to_numpy(bool)
+        return mask[table.underlyings] if len(mask) else np.zeros(len(table.symbols), bool)
+
+    symbols, owners = pd.Series(table.symbols, dtype=object), pd.Series(names.names, dtype=object)
+    partial = symbols.isin(canonical(keys("instruments", "quotes"))).to_numpy(bool)
+    partial = partial | instruments_of(owners.isin(keys("underlyings")))
+    clamped = rejects.loc[rejects["code"] == "W_CLAMPED", "key"]
+    stale = symbols.isin(clamped).to_numpy(bool)
+    currencies = pd.Series(names.currencies, dtype=object)
+    filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
+    return stale | instruments_of(filled), partial
+
+
+def _unheld(whole: Plan) -> pd.DataFrame:
+    """Rejects for positions whose instrument is unknown or was turned away."""
+    rows = whole.unpriced[whole.unpriced["code"] == "E_INSTRUMENT"].reset_index(drop=True)
+    reasons = whole.market.unpriced.drop_duplicates("symbol").set_index("symbol")["code"]
+    turned_away = rows["symbol"].map(reasons)
+    osi = parsed(rows["symbol"].to_numpy(object))
+    adjusted = turned_away.isna() & osi["root"].str.contains("[0-9]$")
+    impossible = turned_away.isna() & osi["impossible"]
+    messages = turned_away.map("its instrument was turned away: {}".format, na_action="ignore").astype(object)
+    messages = messages.fillna("no instrument has this symbol")
+    messages = messages.mask(
+        adjusted, "an adjusted contract without an instrument that says what it delivers"
+    )
+    messages = messages.mask(impossible, "no instrument has this symbol, and its date does not exist")
+    codes = pd.Series("E_INSTRUMENT", index=rows.index, dtype=object).mask(adjusted, "E_DELIVERABLE")
+    nothing = rows["quantity"] == 0.0
+    codes = codes.mask(nothing, "W_INSTRUMENT")
+    return _rejected(rows, "positions", "symbol", codes.to_numpy(object), messages.to_numpy(object))
+
+
+def _rejected(
+    rows: pd.DataFrame,
+    table: str,
+    column: str,
+    code: str | NDArray[np.object_],
+    message: str | NDArray[np.object_],
+) -> pd.DataFrame:
+    columns = {
+        "table": table,
+        "line": rows["line"].to_numpy(np.int64),
+        "key": rows["account"].to_numpy(object),
+        "column": column,
+        "value": rows[column].to_numpy(object),
+        "code": code,
+        "message": message,
+    }
+    return pd.DataFrame(columns, columns=list(REJECT_COLUMNS))
