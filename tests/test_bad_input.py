@@ -177,10 +177,10 @@ def test_the_firm_is_large_and_most_of_it_is_not_touched(firm: Firm) -> None:
 EXIT_CODES = [
     ("book/positions.csv", "CASH,XYZ,many,", 3),
     ("book/positions.csv", "NOBODY,XYZ,5,", 3),
-    ("book/accounts.csv", "NEW,1e400" + "," * 7, 3),
+    ("book/accounts.csv", "NEW,1e400" + "," * 6, 3),
     ("market/instruments.csv", "ZZZ,NOWHERE,stock" + "," * 11, 0),
-    ("market/underlyings.csv", "XYZ,95" + "," * 11, 3),
-    ("market/underlyings.csv", "ZZZ,-1" + "," * 11, 0),
+    ("market/underlyings.csv", "XYZ,95" + "," * 12, 3),
+    ("market/underlyings.csv", "ZZZ,-1" + "," * 12, 0),
     ("market/quotes.csv", "XYZ,-1" + "," * 6, 3),
     ("book/positions.csv", "one,two", 2),
 ]

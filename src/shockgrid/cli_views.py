@@ -111,7 +111,7 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
 
 def largest_deficits(accounts: pd.DataFrame) -> pd.DataFrame:
     """The ``SHOWN`` largest deficits, greatest first, ties by name."""
-    short = accounts[accounts["excess"] < 0].copy()
+    short = accounts[accounts["excess"].round(2) < 0].copy()
     short["equity"], short["deficit"] = short["excess"] + short["requirement"], -short["excess"]
     columns = ["margin_group", "requirement", "equity", "deficit", "binding"]
     columns += ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
@@ -147,7 +147,7 @@ def percent(value: float | None) -> str:
 
 def _totals(outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
-    short = result.accounts["excess"] < 0
+    short = result.accounts["excess"].round(2) < 0
     return {
         **control_totals(result),
         "deficits": int(short.sum()),

@@ -24,7 +24,7 @@ SHOWN = (
 def headline(result: MarginResult) -> dict[str, str]:
     """Six numbers about a result."""
     accounts = result.accounts
-    short = accounts["excess"] < 0
+    short = accounts["excess"].round(2) < 0
     regimes = ", ".join(dict.fromkeys(regime.name for regime in result.regimes.values()))
     return {
         "margin groups": f"{len(accounts):,}",
