@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from books import AS_OF, book, expiry, market, option, stock
 
 import shockgrid as sg
 
 EMPTY = pd.DataFrame({"account": [], "symbol": [], "quantity": []})
+SHOWN = ("codes", "worst_scenario", "worst_price_shock", "worst_vol_shock")
 CASH = [{"account": "A", "cash": 100.0}]
 STALE_VOL = 0.01  # the low end of the band a price without a vol is given
 
@@ -119,9 +119,7 @@ def test_nothing_held_is_nothing(regime: sg.Regime | None, symbol: str) -> None:
     ):
         found = row(held, world, regime)
         assert (found["requirement"], found["equity_at_marks"], found["reliability"]) == (0.0, 100.0, "OK")
-        figures.append(
-            {name: value for name, value in found.items() if name not in ("codes", "worst_scenario")}
-        )
+        figures.append({name: value for name, value in found.items() if name not in SHOWN})
         assert found["codes"] <= {"E_EXPIRED", "W_INSTRUMENT"}
     pd.testing.assert_frame_equal(pd.DataFrame(figures[:1] * 3), pd.DataFrame(figures))
 

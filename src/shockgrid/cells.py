@@ -19,6 +19,7 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE | re.ASCII
 )
 _GOOD, _BLANK, _GARBLED = range(3)
+_PLAIN = (str, int, float, Decimal, date, type(None))
 LONGEST_SHOWN = 200
 EARLIEST, LATEST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
 
@@ -41,6 +42,8 @@ def numbers(series: pd.Series) -> tuple[Floats, Mask, Mask]:
     codes, found = _distinct(series)
     read = [*(_number(value) for value in found), (np.nan, _BLANK)]
     states = np.array([state for _, state in read], np.int8)[codes]
+    if not all(isinstance(value, str) for value in found):  # True is 1 to whoever counts distinct values
+        states[series.map(lambda cell: isinstance(cell, bool)).to_numpy(bool)] = _GARBLED
     return np.array([value for value, _ in read], np.float64)[codes], states == _BLANK, states == _GARBLED
 
 
@@ -72,7 +75,7 @@ def _distinct(series: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
     try:
         codes, found = pd.factorize(series)
     except TypeError:  # a cell that cannot be hashed, such as a list
-        codes, found = pd.factorize(series.map(lambda cell: cell if _is_text(cell) else repr(type(cell))))
+        codes, found = pd.factorize(series.map(lambda cell: cell if isinstance(cell, _PLAIN) else type(cell)))
     return codes, list(found)
 
 

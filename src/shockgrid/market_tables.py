@@ -150,7 +150,7 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
         door.reject(split & ~door.bad, upper, "E_GROUP", message)
     good = listed[~door.bad]
     table = good.set_index("underlying").reindex(names)
-    # a name not listed is its own class, product and portfolio group, within what is known of a group so called
+    # a name not listed is its own group at every level, within what is known of a group so called
     groups = [table["class_group"].fillna(pd.Series(names, index=names))]
     for lower, upper in (("class_group", "product_group"), ("product_group", "portfolio_group")):
         known = groups[-1].map(good.groupby(lower)[upper].first())

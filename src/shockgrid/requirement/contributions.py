@@ -27,8 +27,8 @@ def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
     ``leave_one_out`` is the exact fall of the reduced node if the row were not in the book (minimum and
     add-ons are not re-run): the tree of every such margin group is folded again without the row. Under a
     joint worst the number of portfolio groups held, which only a transform could ask for, stays as it is.
-    ``euler`` is minus the position's P&L in the node's active scenario, through the same transforms, and 0 where the
-    node loses nothing; under the worst-loss reducer it adds up to the scan.
+    ``euler`` is minus the position's P&L in the node's active scenario, through the same transforms, and 0
+    where the node loses nothing; under the worst-loss reducer it adds up to the scan.
     """
     count = len(evaluation.stand_alone)
     without, split = np.zeros(count), np.zeros(count)
