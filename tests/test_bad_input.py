@@ -75,6 +75,7 @@ ACCOUNTS = [
     *cells("accounts", "cash", {**NOT_A_NUMBER, "": "E_MISSING", "1e16": "E_RANGE"}),
     *cells("accounts", "equity_override", {"about 5": "E_TYPE"}),
     *cells("accounts", "currency", {"EUR": "E_FX"}),
+    *cells("accounts", "program", {"nosuch": "E_PROGRAM"}),
     Case("accounts", "E_DUPLICATE", append=True, named=("accounts", "account")),
     Case("accounts", "E_MISSING", {"account": ""}, NONE, append=True),
 ]

@@ -69,11 +69,18 @@ def test_a_policy_that_does_not_fit_the_book_is_refused() -> None:
         {"account": "B", "cash": 0.0, "margin_group": "M", "program": "other"},
     ]
     held = book([("A", "X", 1)], accounts)
-    with pytest.raises(sg.InputError, match="other"):
-        sg.margin(held, PRICED, policy())
-    program = sg.Program(sg.tims(), None)
-    with pytest.raises(sg.InputError, match="several programs"):
-        sg.margin(held, PRICED, sg.Policy({"default": program, "other": program}))
+    result = sg.margin(held, PRICED, policy())
+    assert result.rejects[["line", "key", "value", "code"]].to_numpy().tolist() == [
+        [3, "B", "other", "E_PROGRAM"]
+    ]
+    assert result.accounts["reliability"].tolist() == ["PARTIAL"]
+    with pytest.raises(sg.InputError, match="expected a program of the policy"):
+        sg.margin(held, PRICED, sg.Policy({"third": sg.Program(sg.tims(), None)}))
+    programs = {"default": sg.Program(sg.tims(), None), "other": sg.Program(None, sg.house())}
+    mixed = sg.margin(held, PRICED, sg.Policy(programs))
+    assert mixed.rejects["message"].tolist() == ["its margin group goes by the program of its first account"]
+    assert mixed.accounts["binding"].tolist() == ["exchange"]
+    assert mixed.accounts["reliability"].tolist() == ["PARTIAL"]
     with pytest.raises(sg.InputError, match="at least one program"):
         sg.margin(held, PRICED, sg.Policy({}))
 

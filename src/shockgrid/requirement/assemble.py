@@ -21,9 +21,12 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 def accounts_frame(
-    whole: Plan, programs: Sequence[Program], runs: Sequence[Run], values: Floats
+    whole: Plan, programs: Sequence[Program], runs: Sequence[Run], values: Floats, doubted: pd.Series
 ) -> tuple[pd.DataFrame, dict[str, int], pd.DataFrame]:
-    """The accounts frame, the binding run of each margin group, and rejects found while joining."""
+    """The accounts frame, the binding run of each margin group, and rejects found while joining.
+
+    ``doubted`` are accounts that are PARTIAL whatever they hold.
+    """
     figures = [account_figures(run.plan, run.evaluation, run.rates) for run in runs]
     exchange = _requirement(programs, runs, figures, whole, "exchange")
     house = _requirement(programs, runs, figures, whole, "house")
@@ -62,7 +65,7 @@ def accounts_frame(
     columns |= {name: picked[name].to_numpy(float) for name in ("loss_down_25", "loss_up_25")}
     columns["requirement_low"] = picked["requirement"].to_numpy(float)
     columns["requirement_high"] = requirement
-    status, rejects = reliability(whole, lost.margin_groups[lost.without_spot])
+    status, rejects = reliability(whole, lost.margin_groups[lost.without_spot], doubted)
     columns["reliability"] = status
     return pd.DataFrame(columns), dict(zip(names, run_of.tolist(), strict=True)), rejects
 

@@ -21,6 +21,7 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement.assemble import accounts_frame, group_rates
 from shockgrid.requirement.evaluate import Evaluator, Progress
+from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import Policy, Program, Regime
 from shockgrid.requirement.result import MarginResult, Run
 from shockgrid.requirement.totals import total
@@ -78,7 +79,7 @@ def margin(
     with clock.stage("plan"):
         whole = plan(book, market)
         values = model_values(whole, engine)
-    sides = _sides(whole, programs)
+    sides, strays = programs_of(whole, programs)
     pool = ThreadPoolExecutor(threads) if executor is None and threads and threads > 1 else None
     try:
         runs = [
@@ -89,10 +90,10 @@ def margin(
         if pool is not None:
             pool.shutdown()
     with clock.stage("assemble"):
-        accounts, binding, lost = accounts_frame(whole, sides, runs, values)
+        accounts, binding, lost = accounts_frame(whole, sides, runs, values, strays["key"])
     return MarginResult(
         accounts=accounts,
-        rejects=joined_rejects([book.rejects, market.rejects, lost]),
+        rejects=joined_rejects([book.rejects, market.rejects, strays, lost]),
         regimes=_named_regimes(programs),
         backend=engine.name,
         notes=_notes(whole, runs, engine),
@@ -111,23 +112,6 @@ def _programs(regime_or_policy: Regime | Policy) -> Mapping[str, Program]:
         msg = "a policy needs at least one program"
         raise InputError(msg, table="policy")
     return regime_or_policy.programs
-
-
-def _sides(whole: Plan, programs: Mapping[str, Program]) -> list[Program]:
-    """The program of each margin group."""
-    if "" in programs:
-        return [programs[""]] * len(whole.margin_groups)
-    names = whole.book.accounts["program"].where(whole.book.accounts["program"] != "", "default")
-    unknown = names[~names.isin(list(programs))]
-    if len(unknown):
-        problem = f"expected a program of the policy: {', '.join(programs)}"
-        raise InputError(problem, table="accounts", column="program", value=unknown.iloc[0])
-    by_group = names.groupby(whole.account_groups).agg(["first", "nunique"])
-    mixed = by_group.index[by_group["nunique"] > 1]
-    if len(mixed):
-        problem = f"margin group {whole.margin_groups[mixed[0]]} has accounts of several programs"
-        raise InputError(problem, table="accounts", column="program")
-    return [programs[name] for name in by_group["first"]]
 
 
 def _assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArray[Any] | None]]:

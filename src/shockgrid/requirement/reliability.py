@@ -16,13 +16,17 @@ from shockgrid.symbols import canonical, parsed
 Mask: TypeAlias = NDArray[np.bool_]
 
 
-def reliability(whole: Plan, without_spot: NDArray[np.intp]) -> tuple[NDArray[np.object_], pd.DataFrame]:
+def reliability(
+    whole: Plan, without_spot: NDArray[np.intp], doubted: pd.Series
+) -> tuple[NDArray[np.object_], pd.DataFrame]:
     """OK, STALE, PARTIAL or UNRELIABLE per margin group [M], and the rejects found while joining.
 
     STALE : a held instrument is priced with a filled vol, or beside a bad row of the curve, fx, dividends,
         forwards or groups table that may have been its own.
     PARTIAL : a row of the book was turned away, or one that describes a held instrument or underlying.
     UNRELIABLE : a held row without a spot. ``without_spot`` are the margin groups of such rows.
+
+    ``doubted`` are accounts that are PARTIAL for a reason of the caller's.
     """
     accounts, held = whole.book.accounts, whole.positions
     status = np.full(len(whole.margin_groups), "OK", object)
@@ -34,7 +38,7 @@ def reliability(whole: Plan, without_spot: NDArray[np.intp]) -> tuple[NDArray[np
     foreign = ((accounts["currency"] != "") & ~accounts["currency"].isin(list(whole.market.fx))).to_numpy(
         bool
     )
-    named = [*whole.book.partial, *lost["account"]]
+    named = [*whole.book.partial, *lost["account"], *doubted]
     status[whole.account_groups[accounts["account"].isin(named).to_numpy(bool) | foreign]] = "PARTIAL"
     status[without_spot] = "UNRELIABLE"
     message = "no rate in the fx table; cash is taken as 0, figures are in the base currency"
