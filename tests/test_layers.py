@@ -12,7 +12,7 @@ import shockgrid as sg
 
 PACKAGE = Path(sg.__file__).parent
 LAYERS = [
-    {"errors"},
+    {"errors", "arrays"},
     {"cells", "columns", "symbols"},
     {"states"},
     {"book", "carry", "market", "market_tables", "instrument_table"},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.cells import Texts
+from shockgrid.arrays import Texts
 from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, Door, frozen, joined_rejects
 from shockgrid.symbols import canonical
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.cells import Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.errors import InputError
 from shockgrid.market import HELD_OUTRIGHT, Underlyings
-
-Floats: TypeAlias = NDArray[np.float64]
 
 NANOSECONDS_PER_YEAR = 365 * 86_400 * 10**9  #: ACT/365F
 LARGEST_RATE, LARGEST_PLAUSIBLE_RATE = 10.0, 1.0  #: decimals; between the two a rate is flagged
@@ -57,7 +55,7 @@ class Curve:
         }
         return cls(points), door.rejects()
 
-    def knows(self, currencies: Texts) -> NDArray[np.bool_]:
+    def knows(self, currencies: Texts) -> Mask:
         """Which of these currencies have a curve."""
         return pd.Series(currencies, dtype=object).isin(list(self.points)).to_numpy(bool)
 
@@ -74,7 +72,7 @@ class Curve:
 class Dividends:
     """Cash dividends per underlying code, in order of ex-date."""
 
-    underlyings: NDArray[np.intp]
+    underlyings: Codes
     years: Floats  #: from as_of to 00:00 New York of the ex-date, > 0
     amounts: Floats  #: cash per unit of the underlying, >= 0
 
@@ -100,9 +98,7 @@ class Dividends:
         table = (codes[ahead][order], years[ahead][order], amounts[ahead][order])
         return cls(*table), door.rejects()
 
-    def present_values(
-        self, owners: NDArray[np.intp], years: Floats, currencies: Texts, curve: Curve
-    ) -> Floats:
+    def present_values(self, owners: Codes, years: Floats, currencies: Texts, curve: Curve) -> Floats:
         """Present value of what each owner's underlying pays from now to ``years``, ex-dates on it included.
 
         ``owners`` are underlying codes, ``currencies`` those of the underlyings by code.
@@ -121,7 +117,7 @@ class Dividends:
 
 def add_forwards(
     rows: pd.DataFrame, names: Underlyings, forwards: pd.DataFrame, curve: Curve, dividends: Dividends
-) -> NDArray[np.bool_]:
+) -> Mask:
     """Add discount_factor, slope, intercept and dividends to instrument rows (see ``Series``).
 
     A given forward F scales net of the present value D of cash dividends, (F / (S - D)) x (spot - D). Where
@@ -139,7 +135,7 @@ def add_forwards(
     stated = rows[["underlying", "years"]].merge(forwards, on=["underlying", "years"], how="left")
     given, stated_factors = (stated[name].to_numpy(np.float64) for name in ("forward", "discount_factor"))
     outright = rows["type"].isin([*HELD_OUTRIGHT, "perpetual"]).to_numpy(bool)
-    contrary: NDArray[np.bool_] = ~np.isnan(given) & (cash >= spots) & ~outright
+    contrary: Mask = ~np.isnan(given) & (cash >= spots) & ~outright
     net = np.where(contrary, 0.0, cash)
     with np.errstate(all="ignore"):  # whoever calls turns away what is not finite
         growth = (names.yields_to(codes, years) if listed else 1.0) / factors

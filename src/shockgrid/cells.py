@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
-Texts: TypeAlias = NDArray[np.object_]
-Mask: TypeAlias = NDArray[np.bool_]
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE | re.ASCII
@@ -70,7 +68,7 @@ def shown(value: object) -> str:
     return text[:LONGEST_SHOWN].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _distinct(series: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
+def _distinct(series: pd.Series) -> tuple[Codes, list[Any]]:
     """Code of every row, -1 where nothing is there, and the distinct values."""
     try:
         codes, found = pd.factorize(series)

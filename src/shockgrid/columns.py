@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.cells import Floats, Mask, Texts, instants, numbers, shown, texts
+from shockgrid.arrays import Floats, Mask, Texts
+from shockgrid.cells import instants, numbers, shown, texts
 from shockgrid.errors import InputError
 
-Keys: TypeAlias = NDArray[np.object_] | NDArray[np.int64]
+Keys: TypeAlias = Texts | NDArray[np.int64]
 
 REJECT_COLUMNS = ("table", "line", "key", "column", "value", "code", "message")
 LINE_COLUMN = "_line"

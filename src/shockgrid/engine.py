@@ -11,22 +11,18 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.backends.contract import Backend, Series
 from shockgrid.book import Book
-from shockgrid.cells import Texts
 from shockgrid.market import Market
 from shockgrid.market_states import MarketStates
 from shockgrid.states import UNMOVED
-
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 
 #: Doubles of unit P&L held at a time (2 MB) when instruments are walked one by one.
 UNIT_TILE_ELEMENTS = 2**18

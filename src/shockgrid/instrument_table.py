@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Texts
 from shockgrid.carry import Curve, Dividends, add_forwards, years_between
-from shockgrid.cells import Texts, texts
+from shockgrid.cells import texts
 from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.market import INSTRUMENT_TYPES, Instruments, Underlyings
 from shockgrid.symbols import canonical, parsed

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.cells import EARLIEST, LATEST, Mask, Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.cells import EARLIEST, LATEST
 from shockgrid.columns import frozen
 from shockgrid.errors import InputError
-
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 
 PORTFOLIO_TYPES = ("equity", "narrow_index", "broad_index", "broad_index_high_cap")
 INSTRUMENT_TYPES = ("stock", "etf", "index", "option", "future", "perpetual", "flat")

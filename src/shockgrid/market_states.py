@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shockgrid.cells import Texts
+from shockgrid.arrays import Floats, Texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenarios import ScenarioSet
 from shockgrid.states import States
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from shockgrid.cells import Texts
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.columns import frame_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-
-Floats: TypeAlias = NDArray[np.float64]
 
 TABLE = "scenarios"
 
@@ -23,7 +20,7 @@ TABLE = "scenarios"
 class ListedShocks:
     """Market -> shocks [U, S], from rows of (scenario, underlying, value)."""
 
-    scenarios: NDArray[np.intp]  #: [rows] scenario of each row
+    scenarios: Codes  #: [rows] scenario of each row
     underlyings: Texts  #: [rows]
     values: Floats  #: [rows]
     count: int  #: S

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenario_lists import historical_shocks, joint_shocks
 
-Floats: TypeAlias = NDArray[np.float64]
 Shocks: TypeAlias = Callable[[Market], Floats]
 
 
@@ -39,12 +39,12 @@ class ScenarioSet:
     tags: tuple[str, ...]
     spot: Shocks = field(repr=False)
     vol: Shocks = field(repr=False)
-    relative: NDArray[np.bool_] = field(repr=False)
+    relative: Mask = field(repr=False)
     term_powers: Floats = field(repr=False)
     vol_floors: Floats = field(repr=False)
     vol_caps: Floats = field(repr=False)
     weights: Floats = field(repr=False)
-    leveraged: NDArray[np.bool_] = field(repr=False)
+    leveraged: Mask = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -175,7 +175,7 @@ class ScenarioSet:
             **{name: getattr(self, name)[rows] for name in _PER_SCENARIO},
         )
 
-    def tagged(self, tag: str) -> NDArray[np.intp]:
+    def tagged(self, tag: str) -> Codes:
         """Positions of the scenarios that carry this tag."""
         return np.flatnonzero(np.asarray(self.tags, object) == tag)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from shockgrid.arrays import Codes, Floats, Mask
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,11 @@ class States:
 
     spot_factors: Floats  #: [NP], >= 0; 1 is no move
     vol_shocks: Floats  #: [NV], decimals
-    relative: NDArray[np.bool_]  #: [NV]
+    relative: Mask  #: [NV]
     term_powers: Floats  #: [NV], 0 for no term scaling
     vol_floors: Floats  #: [NV], >= 0
     vol_caps: Floats  #: [NV]
-    index: NDArray[np.intp]  #: [S, 2], columns: spot factor, vol rule
+    index: Codes  #: [S, 2], columns: spot factor, vol rule
 
     def block(self, start: int, stop: int) -> States:
         """The same states for scenarios start..stop only."""

@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Texts
+
 _OSI = re.compile(
     r"(?:[A-Z]{1,4}:)?(?P<root>[A-Z0-9.$^/]{1,6}) *(?P<date>[0-9]{6})(?P<right>[CP])(?P<strike>[0-9]{8})"
 )
 
 
-def canonical(symbols: NDArray[np.object_]) -> NDArray[np.object_]:
+def canonical(symbols: Texts) -> Texts:
     """Every symbol in its canonical spelling: options compact, anything else as it is.
 
     >>> import numpy as np

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import Backend, get_backend
 from shockgrid.errors import InputError
-
-Floats: TypeAlias = NDArray[np.float64]
 
 ANY, NOT_NEGATIVE, POSITIVE = "finite", "finite and >= 0", "finite and > 0"
 
@@ -142,7 +140,7 @@ def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats
     return arrays
 
 
-def _flags(is_call: ArrayLike) -> NDArray[np.bool_]:
+def _flags(is_call: ArrayLike) -> Mask:
     array = np.asarray(is_call)
     good = (array == 0) | (array == 1) if array.dtype.kind in "biuf" else np.zeros(array.shape, np.bool_)
     if not np.all(good):
@@ -150,7 +148,7 @@ def _flags(is_call: ArrayLike) -> NDArray[np.bool_]:
     return array.astype(np.bool_)
 
 
-def _refuse(name: str, array: NDArray[np.generic], good: NDArray[np.bool_], expected: str) -> None:
+def _refuse(name: str, array: NDArray[np.generic], good: Mask, expected: str) -> None:
     index = np.unravel_index(int(np.argmin(good)), array.shape)
     place = f"{name}[{', '.join(str(int(i)) for i in index)}]" if array.ndim else name
     problem = f"{place} must be {expected}"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_black import Workspace, black, deviations, log_ratios, values_of
-from shockgrid.backends.contract import Floats, Series
+from shockgrid.backends.contract import Series
 from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
 
-Indices = NDArray[np.intp]
 DAYS_PER_YEAR = 365.0
 #: A name of so many options or fewer is cut by scenarios only; a larger one keeps half as many together.
 WHOLE_NAME = 256
@@ -201,14 +201,14 @@ def _forwards(series: Series, spot_factors: Floats) -> Floats:
     return forwards
 
 
-def _used(index: Indices, count: int) -> tuple[Any, Indices]:
+def _used(index: Codes, count: int) -> tuple[Any, Codes]:
     """Which of ``count`` states a block tabulates, and the index into those."""
     if count <= len(index):
         return slice(None), index
     return np.unique(index, return_inverse=True)
 
 
-def _runs(columns: Indices, width: int) -> Iterator[Any]:
+def _runs(columns: Codes, width: int) -> Iterator[Any]:
     """Blocks of columns, as slices where they are consecutive."""
     for start in range(0, len(columns), width):
         block = columns[start : start + width]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shockgrid.backends.contract import Floats
+from shockgrid.arrays import Floats, Mask
 from shockgrid.pricing import european
 
 NUMERATOR = (
@@ -159,7 +159,7 @@ def _black_block(
     years: Floats,
     vols: Floats,
     discounts: Floats,
-    is_call: NDArray[np.bool_],
+    is_call: Mask,
 ) -> Floats:
     deviation = deviations(vols, years)
     values = values_of(

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats, Mask
 from shockgrid.states import States
-
-Floats: TypeAlias = NDArray[np.float64]
-Bools: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -36,9 +33,9 @@ class Series:
     years: Floats  #: ACT/365F to the expiry instant, >= 0
     vols: Floats  #: decimals, >= 0 (0.25 is 25 %)
     discount_factors: Floats  #: from as_of to expiry; 1 for linear instruments
-    is_option: Bools
-    is_call: Bools
-    is_american: Bools
+    is_option: Mask
+    is_call: Mask
+    is_american: Mask
 
     def take(self, rows: Any) -> Series:
         """The same columns for a selection of rows (slice, mask or index array)."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.csv as pacsv  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Mask
 from shockgrid.errors import InputError
 from shockgrid.io.atomic import replacing
 from shockgrid.io.refusal import refusal
@@ -108,7 +109,7 @@ def _require_utf8(path: Path, data: bytes) -> None:
         raise refusal(path.name, f"byte {column} of the line: {problem}", line=line)
 
 
-def _lines(path: Path, data: bytes, buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _lines(path: Path, data: bytes, buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Mask]:
     """First byte of every line, and whether the line is neither blank nor a comment."""
     starts = np.concatenate(([0], np.flatnonzero(buffer == 10) + 1)).astype(np.int64)
     starts = starts[starts < len(buffer)]

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats, Mask, Texts
 from shockgrid.errors import InputError
 from shockgrid.io.synthetic_market import MULTIPLIER, SyntheticMarket
 
-Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 ROWS_PER_ACCOUNT: Final = 100  #: firm-wide mean; the market makers take what the customers leave
@@ -191,7 +191,7 @@ def _market_makers(rng: np.random.Generator, market: SyntheticMarket, makers: In
     return _joined([Lots(makers[maker], row, quantity), shares])
 
 
-def _is_option(market: SyntheticMarket, lots: Lots) -> NDArray[np.bool_]:
+def _is_option(market: SyntheticMarket, lots: Lots) -> Mask:
     return lots.rows < len(market.series_names)
 
 
@@ -199,7 +199,7 @@ def _joined(parts: list[Lots]) -> Lots:
     return Lots(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _positions(market: SyntheticMarket, names: NDArray[np.object_], parts: list[Lots]) -> pd.DataFrame:
+def _positions(market: SyntheticMarket, names: Texts, parts: list[Lots]) -> pd.DataFrame:
     lots, symbols = _joined(parts), market.tables["instruments"]["symbol"]
     keys, place = np.unique(lots.accounts * len(symbols) + lots.rows, return_inverse=True)
     quantities = np.rint(np.bincount(place, lots.quantities, len(keys))).astype(np.int64)
@@ -213,9 +213,7 @@ def _positions(market: SyntheticMarket, names: NDArray[np.object_], parts: list[
     )
 
 
-def _accounts(
-    rng: np.random.Generator, names: NDArray[np.object_], customers: Ints, makers: Ints
-) -> pd.DataFrame:
+def _accounts(rng: np.random.Generator, names: Texts, customers: Ints, makers: Ints) -> pd.DataFrame:
     paired = rng.choice(customers, 2 * round(PAIRED_SHARE * len(customers) / 2), replace=False)
     pairs = np.sort(paired).reshape(-1, 2)
     owner = np.arange(len(names))

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from shockgrid.arrays import Floats
 from shockgrid.carry import Curve, Dividends
 from shockgrid.errors import InputError
 from shockgrid.io.synthetic_names import (
@@ -25,7 +26,6 @@ from shockgrid.io.synthetic_names import (
 )
 from shockgrid.pricing.european import black
 
-Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 FEWEST_UNDERLYINGS: Final = len(INDEX_NAMES) + 5

@@ -6,15 +6,13 @@ levels are invented. Single-name tickers are random letters and any likeness is 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.carry import years_between
-
-Floats: TypeAlias = NDArray[np.float64]
 
 AS_OF: Final = (
     "2026-11-20T10:30:00-05:00"  #: a third Friday, so that the monthly series expire that afternoon
@@ -124,14 +122,12 @@ def _single_names(rng: np.random.Generator, count: int) -> pd.DataFrame:
     )
 
 
-def _tickers(rng: np.random.Generator, count: int) -> NDArray[np.object_]:
+def _tickers(rng: np.random.Generator, count: int) -> Texts:
     letters: Any = np.array([*_CONSONANTS], object), np.array([*_VOWELS], object)
     shape = (len(_CONSONANTS), len(_VOWELS), len(_CONSONANTS), len(_VOWELS))
     picks = np.unravel_index(rng.choice(MOST_SINGLE_NAMES, count, replace=False), shape)
     consonants, vowels = letters
-    tickers: NDArray[np.object_] = (
-        consonants[picks[0]] + vowels[picks[1]] + consonants[picks[2]] + vowels[picks[3]]
-    )
+    tickers: Texts = consonants[picks[0]] + vowels[picks[1]] + consonants[picks[2]] + vowels[picks[3]]
     return tickers
 
 
@@ -166,7 +162,7 @@ def lay_out_series(names: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _steps(names: pd.DataFrame, name: NDArray[np.intp], years: Floats) -> Floats:
+def _steps(names: pd.DataFrame, name: Codes, years: Floats) -> Floats:
     widths = np.clip(2.0 * names["atm_vol"].to_numpy()[name] * np.sqrt(years), 0.04, 0.5)
     gaps = 2.0 * widths * names["spot"].to_numpy()[name] / (names["strike_count"].to_numpy()[name] - 1)
     steps: Floats = _LADDER[np.abs(np.log(gaps[:, None] / _LADDER)).argmin(axis=1)]

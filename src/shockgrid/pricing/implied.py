@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfcx, ndtri
 
+from shockgrid.arrays import Floats, Mask
 from shockgrid.pricing.european import black
 
-Floats: TypeAlias = NDArray[np.float64]
-Bools: TypeAlias = NDArray[np.bool_]
 Step: TypeAlias = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 #: Time value in the money is a difference of two numbers, known to this part of the larger.
@@ -72,7 +71,7 @@ def implied_vol(
 
 
 def _block(
-    prices: Floats, forwards: Floats, strikes: Floats, years: Floats, discounts: Floats, calls: Bools
+    prices: Floats, forwards: Floats, strikes: Floats, years: Floats, discounts: Floats, calls: Mask
 ) -> tuple[Floats, NDArray[np.str_]]:
     exercise = discounts * np.where(calls, forwards - strikes, strikes - forwards)
     time_values = prices - np.maximum(exercise, 0.0)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from shockgrid.arrays import Floats
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.regimes.parameter_files import HouseParameters, Span, load
@@ -103,22 +104,20 @@ def house(
     )
 
 
-def _line(span: Span) -> NDArray[np.float64]:
+def _line(span: Span) -> Floats:
     # rounded, so that the middle of a symmetric line is no move at all rather than 1e-17
     return np.round(np.linspace(*span.values, span.count), 12) + 0.0
 
 
-def _sigma_scale(
-    widest: float, sigmas: float, horizon_days: float
-) -> Callable[[Market], NDArray[np.float64]]:
+def _sigma_scale(widest: float, sigmas: float, horizon_days: float) -> Callable[[Market], Floats]:
     if not widest > 0.0:
         problem = "sigma-scaled ranges need at least one price shock other than 0"
         raise InputError(problem, column="spot", value=widest)
 
-    def scale(market: Market) -> NDArray[np.float64]:
+    def scale(market: Market) -> Floats:
         # NaN where no vol is given: refused if such a name is held
         vols = market.underlyings.atm_vols * np.sign(market.underlyings.leverages)
-        stretched: NDArray[np.float64] = sigmas * vols * np.sqrt(horizon_days / TRADING_DAYS) / widest
+        stretched: Floats = sigmas * vols * np.sqrt(horizon_days / TRADING_DAYS) / widest
         return stretched
 
     return scale

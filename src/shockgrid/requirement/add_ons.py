@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
-from shockgrid.requirement.regime import AddOn, Context, Floats
+from shockgrid.requirement.regime import AddOn, Context
 
 CONCENTRATION_WIDE, CONCENTRATION_NARROW = "concentration_wide", "concentration_narrow"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
 from shockgrid.requirement.equity import account_rates, equity
 from shockgrid.requirement.frames import LINES, account_figures
@@ -16,8 +16,6 @@ from shockgrid.requirement.regime import Program
 from shockgrid.requirement.reliability import reliability
 from shockgrid.requirement.result import Run
 from shockgrid.requirement.unpriced import unpriced_charges
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 def accounts_frame(
@@ -75,7 +73,7 @@ _REST = ("requirement", "requirement_zero_offsets", "loss_down_25", "loss_up_25"
 
 def _requirement(
     programs: Sequence[Program], runs: Sequence[Run], figures: Sequence[pd.DataFrame], whole: Plan, side: str
-) -> tuple[Floats, NDArray[np.intp]]:
+) -> tuple[Floats, Codes]:
     """Requirement [M] of one side (NaN where it was not asked for) and the run it comes from."""
     place = {id(run.evaluation.regime): at for at, run in enumerate(runs)}
     run_of = np.array([place.get(id(getattr(program, side)), -1) for program in programs], np.intp)

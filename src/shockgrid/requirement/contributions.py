@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import ClassGroup, unit_blocks
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import CLASS, PORTFOLIO, Rows, folded, portfolio_counts
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.tree import LEVELS, Node
-
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 
 POSITION_TILE_ELEMENTS = 2**18  #: doubles of P&L without one position held at a time (2 MB)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 class Equity(NamedTuple):

@@ -7,9 +7,9 @@ from concurrent.futures import Executor
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from shockgrid.arrays import Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, unit_blocks
 from shockgrid.market_states import MarketStates
@@ -27,7 +27,6 @@ from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.regime import Regime
 from shockgrid.scenarios import ScenarioSet
 
-Floats: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[int, int], None]
 
 LADDER = tuple(step / 100 for step in (-50, -40, -30, -20, -10, 10, 20, 30, 40, 50))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.requirement.frames import LINES, group_frame
 from shockgrid.requirement.totals import Evaluation
-
-Floats: TypeAlias = NDArray[np.float64]
 
 COLUMNS = ("level", "name", "parent", "amount", "minimum", "scenario", "price_shock", "vol_shock")
 

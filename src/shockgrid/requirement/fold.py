@@ -7,14 +7,12 @@ from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import ClassGroup, Plan
 from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.tree import Node, Transform, Tree
 
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 Offsets: TypeAlias = Mapping[tuple[str, str], float]
 
 CLASS, PRODUCT, PORTFOLIO, MARGIN = range(4)  #: heights in the tree, as in tree.LEVELS

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.requirement.evaluate import LADDER, STRESS
 from shockgrid.requirement.totals import Evaluation
-
-Floats: TypeAlias = NDArray[np.float64]
 
 LINES = (
     "stand_alone_sum",

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
@@ -25,8 +26,6 @@ from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import Policy, Program, Regime
 from shockgrid.requirement.result import MarginResult, Run
 from shockgrid.requirement.totals import total
-
-Floats: TypeAlias = NDArray[np.float64]
 
 AMERICAN_NOTE = (
     "{count:,} American series are priced as European with escrowed cash dividends: the early-exercise "

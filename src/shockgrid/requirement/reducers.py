@@ -6,18 +6,16 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.errors import InputError
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 class Reduced(NamedTuple):
     """What a reducer makes of pnl [n, S]."""
 
     losses: Floats  #: [n], >= 0
-    scenarios: NDArray[np.intp]  #: [n], the scenario that says most about the loss; lowest index on a tie
+    scenarios: Codes  #: [n], the scenario that says most about the loss; lowest index on a tie
 
 
 Reducer: TypeAlias = Callable[[Floats], Reduced]

@@ -8,15 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
-Floats: TypeAlias = NDArray[np.float64]
 Figures: TypeAlias = Mapping[str, Floats]
 Formula: TypeAlias = Callable[[Figures], Floats]
 
@@ -25,13 +22,13 @@ Formula: TypeAlias = Callable[[Figures], Floats]
 class Leaves:
     """Every leaf (margin group x class group) of a run, in canonical order."""
 
-    margin_groups: NDArray[np.intp]  #: [G] margin-group code
-    class_groups: NDArray[np.object_]  #: [G]
-    product_groups: NDArray[np.object_]  #: [G]
-    portfolio_groups: NDArray[np.object_]  #: [G]
-    underlyings: NDArray[np.intp]  #: [G] the class group's first underlying, whose shocks are shown
+    margin_groups: Codes  #: [G] margin-group code
+    class_groups: Texts  #: [G]
+    product_groups: Texts  #: [G]
+    portfolio_groups: Texts  #: [G]
+    underlyings: Codes  #: [G] the class group's first underlying, whose shocks are shown
     losses: Floats  #: [G] the class group's own reduced loss
-    scenarios: NDArray[np.intp]  #: [G] its scenario
+    scenarios: Codes  #: [G] its scenario
     price_shocks: Floats  #: [G] spot shock of the class group's first underlying there
     vol_shocks: Floats  #: [G]
     tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Mask, Texts
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.engine import Plan
 from shockgrid.market import Market
 from shockgrid.symbols import canonical, parsed
 
-Mask: TypeAlias = NDArray[np.bool_]
 
-
-def reliability(
-    whole: Plan, without_spot: NDArray[np.intp], doubted: pd.Series
-) -> tuple[NDArray[np.object_], pd.DataFrame]:
+def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[Texts, pd.DataFrame]:
     """OK, STALE, PARTIAL or UNRELIABLE per margin group [M], and the rejects found while joining.
 
     STALE : a held instrument is priced with a filled vol, or beside a bad row of the curve, fx, dividends,
@@ -56,7 +50,7 @@ def _doubtful(market: Market) -> tuple[Mask, Mask]:
     rejects, table, names = market.rejects, market.instruments, market.underlyings
     bad = rejects[rejects["code"].str.startswith("E_").to_numpy(bool)]
 
-    def keys(*tables: str) -> NDArray[np.object_]:
+    def keys(*tables: str) -> Texts:
         return bad.loc[bad["table"].isin(tables), "key"].str.strip().to_numpy(object)
 
     def instruments_of(underlyings: pd.Series) -> Mask:
@@ -97,8 +91,8 @@ def _rejected(
     rows: pd.DataFrame,
     table: str,
     column: str,
-    code: str | NDArray[np.object_],
-    message: str | NDArray[np.object_],
+    code: str | Texts,
+    message: str | Texts,
 ) -> pd.DataFrame:
     columns = {
         "table": table,

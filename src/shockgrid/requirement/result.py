@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan, class_risk_arrays, plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
@@ -21,8 +21,6 @@ from shockgrid.requirement.frames import group_frame, position_frame
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.views import headline_html, headline_table, headline_text
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

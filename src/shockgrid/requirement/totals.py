@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.evaluate import Evaluator, Leaf, PortfolioResult
 from shockgrid.requirement.fold import Nodes
 from shockgrid.requirement.regime import Context, Leaves, Regime
-
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 
 
 @dataclass(frozen=True)

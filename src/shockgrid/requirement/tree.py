@@ -12,13 +12,10 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.errors import InputError
 from shockgrid.requirement.reducers import Reducer, worst
-
-Floats: TypeAlias = NDArray[np.float64]
-Codes: TypeAlias = NDArray[np.intp]
 
 LEVELS = ("class_group", "product_group", "portfolio_group", "margin_group")
 

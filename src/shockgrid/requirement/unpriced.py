@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.engine import Plan
 from shockgrid.instrument_table import OPTION_MULTIPLIER
 from shockgrid.market import INSTRUMENT_TYPES, Market
 from shockgrid.symbols import parsed
-
-Floats: TypeAlias = NDArray[np.float64]
 
 # Short option: premium + max(b L U - OTM, 10 % L U for a call, 10 % L K for a put); Cboe Margin Manual,
 # edition of 2021-11-30. b is 15 % on broad-based indexes and 20 % on everything else.
@@ -31,9 +28,9 @@ _SPOT_COLUMNS = ("spot", "currency", "portfolio_type", "leverage")
 class Unpriced:
     """Charges for the held rows that cannot be priced, row for row of ``Plan.unpriced``."""
 
-    margin_groups: NDArray[np.intp]
+    margin_groups: Codes
     charges: Floats  #: base currency, >= 0
-    without_spot: NDArray[np.bool_]  #: not even the strategy rule applies
+    without_spot: Mask  #: not even the strategy rule applies
 
 
 def unpriced_charges(plan: Plan) -> Unpriced:
@@ -49,7 +46,7 @@ def unpriced_charges(plan: Plan) -> Unpriced:
     return Unpriced(plan.account_groups[accounts[owned]], charges + 0.0, without_spot)
 
 
-def _described(symbols: NDArray[np.object_], market: Market) -> pd.DataFrame:
+def _described(symbols: Texts, market: Market) -> pd.DataFrame:
     """What is known of each symbol: its instrument row, what its name says, its underlying's spot row."""
     table, names = market.instruments, market.underlyings
     priced = {
