@@ -16,7 +16,7 @@ LAYERS = [
     {"cells", "columns", "symbols"},
     {"states"},
     {"book", "carry", "market", "market_tables", "instrument_table"},
-    {"scenario_lists"},
+    {"shocks"},
     {"scenarios", "pricing"},
     {"market_states"},
     {"backends"},

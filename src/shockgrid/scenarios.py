@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.scenario_lists import historical_shocks, joint_shocks
+from shockgrid.shocks import CommonShocks, ListOfShocks, TypeShocks, digest, historical_shocks, joint_shocks
 
 Shocks: TypeAlias = Callable[[Market], Floats]
 
@@ -33,6 +33,7 @@ class ScenarioSet:
     relative, term_powers, vol_floors, vol_caps : the vol rule of each scenario, see ``States``; length S.
     weights : factor on the P&L of each scenario, length S.
     leveraged : whether an underlying's leverage multiplies its spot shock, length S.
+    digest : SHA-256 of the shocks and rules, for the record; a ``spot_scale`` function is not in it.
     """
 
     names: tuple[str, ...]
@@ -45,6 +46,7 @@ class ScenarioSet:
     vol_caps: Floats = field(repr=False)
     weights: Floats = field(repr=False)
     leveraged: Mask = field(repr=False)
+    digest: str = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,45 +92,27 @@ class ScenarioSet:
     ) -> ScenarioSet:
         """The same list of (spot, vol) shocks for every underlying, paired by broadcasting.
 
-        Raises InputError for a shock that is not finite, a spot shock below -1 or an unknown mode.
+        Raises InputError for a shock, weight or power that is not finite, a spot shock below -1, an unknown
+        mode or a floor above its cap.
         """
         spots, vols = np.broadcast_arrays(np.atleast_1d(np.asarray(spot, float)), np.asarray(vol, float))
-        _check(spots, vols, vol_mode)
-
-        def scaled(market: Market) -> Floats:
-            scale = np.ones(len(market.underlyings.names)) if spot_scale is None else spot_scale(market)
-            shocks: Floats = scale[:, None] * spots
-            return shocks
-
-        def common(market: Market) -> Floats:
-            return np.tile(vols, (len(market.underlyings.names), 1))
-
         labels = names or [f"spot {x:+.4g} vol {y:+.4g}" for x, y in zip(spots, vols, strict=True)]
-        rule = (vol_mode == "relative", term_power, vol_floor, vol_cap, weight, leveraged)
-        return _built(labels, tag, scaled, common, rule)
+        rule = Rule(vol_mode, term_power, vol_floor, vol_cap, weight, leveraged)
+        return _built(labels, tag, CommonShocks(spots, spot_scale), CommonShocks(vols), rule)
 
     @classmethod
     def by_portfolio_type(
-        cls, points: Mapping[str, Sequence[float]], *, tag: str = "standard", **rules: Any
+        cls, points: Mapping[str, Sequence[float]], *, tag: str = "standard", weight: ArrayLike = 1.0
     ) -> ScenarioSet:
         """A row of spot shocks for each portfolio type, vols held; all rows of one length."""
         lengths = {len(row) for row in points.values()}
         if len(lengths) != 1:
             problem = "every portfolio type needs the same number of points"
             raise InputError(problem, value=sorted(lengths))
-        table = {name: np.asarray(row, float) for name, row in points.items()}
-
-        def spot(market: Market) -> Floats:
-            kinds = market.underlyings.portfolio_types
-            unknown = sorted({str(kind) for kind in kinds} - set(table))
-            if unknown:
-                problem = f"expected one of {', '.join(table)}"
-                raise InputError(problem, table="underlyings", column="portfolio_type", value=unknown[0])
-            return np.array([table[kind] for kind in kinds]).reshape(len(kinds), lengths.copy().pop())
-
-        flat = cls.points(np.zeros(lengths.copy().pop()), tag=tag, **rules)
-        labels = tuple(f"point {j + 1}" for j in range(len(flat)))
-        return replace(flat, names=labels, spot=spot)
+        (count,) = lengths
+        spot = TypeShocks(tuple(points), np.array(list(points.values()), float))
+        labels = [f"point {j + 1}" for j in range(count)]
+        return _built(labels, tag, spot, CommonShocks(np.zeros(count)), Rule(weight=weight))
 
     @classmethod
     def joint(cls, frame: Any, vol_mode: str = "relative", *, tag: str = "standard") -> ScenarioSet:
@@ -138,9 +122,7 @@ class ScenarioSet:
         One the market does not know is an InputError at ``margin()``.
         """
         names, spot, vol = joint_shocks(frame)
-        _check(spot.values, vol.values, vol_mode)
-        rule = (vol_mode == "relative", 0.0, 0.0, np.inf, 1.0, False)
-        return _built(names, tag, spot, vol, rule)
+        return _built(names, tag, spot, vol, Rule(vol_mode, leveraged=False))
 
     @classmethod
     def history(cls, frame: Any, *, tag: str = "standard") -> ScenarioSet:
@@ -150,8 +132,7 @@ class ScenarioSet:
         not read as "does not move".
         """
         names, spot, vol = historical_shocks(frame)
-        _check(spot.values, vol.values, "relative")
-        return _built(names, tag, spot, vol, (True, 0.0, 0.0, np.inf, 1.0, False))
+        return _built(names, tag, spot, vol, Rule(leveraged=False))
 
     def __add__(self, other: ScenarioSet) -> ScenarioSet:
         """Both sets, one after the other."""
@@ -162,6 +143,7 @@ class ScenarioSet:
             lambda market: np.hstack([self.spot(market), other.spot(market)]),
             lambda market: np.hstack([self.vol(market), other.vol(market)]),
             **joined,
+            digest=digest(self.digest, other.digest),
         )
 
     def only(self, tag: str) -> ScenarioSet:
@@ -173,6 +155,7 @@ class ScenarioSet:
             lambda market: self.spot(market)[:, rows],
             lambda market: self.vol(market)[:, rows],
             **{name: getattr(self, name)[rows] for name in _PER_SCENARIO},
+            digest=digest(self.digest, tag),
         )
 
     def tagged(self, tag: str) -> Codes:
@@ -180,39 +163,58 @@ class ScenarioSet:
         return np.flatnonzero(np.asarray(self.tags, object) == tag)
 
 
-def _check(spots: Floats, vols: Floats, vol_mode: str) -> None:
-    if vol_mode not in ("relative", "absolute"):
-        msg = "expected relative or absolute"
-        raise InputError(msg, column="vol_mode", value=vol_mode)
-    for column, values in (("spot_shock", spots), ("vol_shock", vols)):
-        odd = np.flatnonzero(~np.isfinite(values))
-        if len(odd):
-            msg = f"shock {odd[0]} is not finite"
-            raise InputError(msg, column=column, value=float(values[odd[0]]))
-    low = np.flatnonzero(spots < -1.0)
-    if len(low):
-        problem = f"shock {low[0]} is below -1: a price cannot fall by more than 100 %"
-        raise InputError(problem, column="spot_shock", value=float(spots[low[0]]))
+class Rule(NamedTuple):
+    """How the vols of a set move and what its scenarios weigh; see ``ScenarioSet.points``."""
+
+    vol_mode: str = "relative"
+    term_power: float = 0.0
+    vol_floor: float = 0.0
+    vol_cap: float = np.inf
+    weight: ArrayLike = 1.0
+    leveraged: bool = True
 
 
-def _built(
-    names: Sequence[str],
-    tag: str,
-    spot: Shocks,
-    vol: Shocks,
-    rule: tuple[bool, float, float, float, ArrayLike, bool],
-) -> ScenarioSet:
+def _built(names: Sequence[str], tag: str, spot: ListOfShocks, vol: ListOfShocks, rule: Rule) -> ScenarioSet:
     count = len(names)
-    relative, term_power, vol_floor, vol_cap, weight, leveraged = rule
+    weights = np.array(np.broadcast_to(np.asarray(rule.weight, float), count))
+    _check_shocks("spot_shock", spot.values, lowest=-1.0)
+    _check_shocks("vol_shock", vol.values, lowest=-np.inf)
+    _check_shocks("weight", weights, lowest=0.0)
+    _check_rule(rule)
     return ScenarioSet(
-        tuple(names),
-        (tag,) * count,
-        spot,
-        vol,
-        np.full(count, relative),
-        np.full(count, term_power),
-        np.full(count, vol_floor),
-        np.full(count, vol_cap),
-        np.array(np.broadcast_to(np.asarray(weight, float), count)),
-        np.full(count, leveraged),
+        names=tuple(names),
+        tags=(tag,) * count,
+        spot=spot,
+        vol=vol,
+        relative=np.full(count, rule.vol_mode == "relative"),
+        term_powers=np.full(count, rule.term_power),
+        vol_floors=np.full(count, rule.vol_floor),
+        vol_caps=np.full(count, rule.vol_cap),
+        weights=weights,
+        leveraged=np.full(count, rule.leveraged),
+        digest=digest(*names, tag, spot.digest(), vol.digest(), rule._replace(weight=weights.tolist())),
     )
+
+
+def _check_shocks(column: str, values: Floats, *, lowest: float) -> None:
+    flat = values.ravel()
+    odd = np.flatnonzero(~np.isfinite(flat))
+    if len(odd):
+        problem = f"entry {odd[0]} is not finite"
+        raise InputError(problem, column=column, value=float(flat[odd[0]]))
+    low = np.flatnonzero(flat < lowest)
+    if len(low):
+        problem = f"entry {low[0]} is below {lowest:g}"
+        raise InputError(problem, column=column, value=float(flat[low[0]]))
+
+
+def _check_rule(rule: Rule) -> None:
+    if rule.vol_mode not in ("relative", "absolute"):
+        problem = "expected relative or absolute"
+        raise InputError(problem, column="vol_mode", value=rule.vol_mode)
+    if not np.isfinite(rule.term_power):
+        problem = "expected a finite power"
+        raise InputError(problem, column="term_power", value=rule.term_power)
+    if not 0.0 <= rule.vol_floor <= rule.vol_cap:
+        problem = "expected 0 <= vol_floor <= vol_cap"
+        raise InputError(problem, column="vol_floor", value=(rule.vol_floor, rule.vol_cap))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +14,7 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.regimes.parameter_files import HouseParameters, Span, load
 from shockgrid.requirement.add_ons import CONCENTRATION_NARROW, CONCENTRATION_WIDE, concentration, contingency
-from shockgrid.requirement.regime import AddOn, Regime
+from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
@@ -51,7 +52,8 @@ def house(
     term_power : vol shocks are multiplied by (30 / days) ** term_power; 0 for none.
     sigmas, horizon_days : when given, every underlying's price shocks are stretched so that the largest is
         sigmas x atm_vol_dec x sqrt(horizon_days / 252); of a leverage only the sign applies on top.
-    scenarios : a scenario set of one's own (a joint list, a history) instead of the grid.
+    scenarios : a scenario set of one's own (a joint list, a history) instead of the grid; the six choices
+        above are refused beside it.
     joint : False, the default: each class group's own worst, summed. True: one joint worst over everything.
     contingency_rate, contingency_mode : see ``contingency``; 0 for none. "added" or "floor".
     concentrated : whether the two worst groups at +-30 % and the rest at +-5 % are a floor.
@@ -60,33 +62,29 @@ def house(
 
     Raises
     ------
-    InputError : a shock is not finite or unusable.
+    InputError : a shock, rate or range is not finite, negative or unusable.
     ParameterError : the file does not hold what it should.
     """
     numbers = load(HouseParameters, parameters, PARAMETERS)
-    spots = _line(numbers.spot) if spot is None else np.asarray(spot, float)
-    vols = _line(numbers.vol) if vol is None else np.asarray(vol, float)
-    scale = None if sigmas is None else _sigma_scale(float(np.abs(spots).max()), sigmas, horizon_days)
-    grid = scenarios or ScenarioSet.grid(
-        spots, vols, vol_mode, term_power=term_power, spot_scale=scale, leveraged=scale is None
-    )
-    rate = numbers.contingency.value if contingency_rate is None else contingency_rate
-    wide, narrow = numbers.concentration_wide.value, numbers.concentration_narrow.value
-    add_ons: list[AddOn] = []
-    if concentrated:
-        grid += ScenarioSet.points([-wide, wide], tag=CONCENTRATION_WIDE)
-        grid += ScenarioSet.points([-narrow, narrow], tag=CONCENTRATION_NARROW)
-        add_ons.append(concentration(numbers.concentration_names.value))
-    if rate:
-        add_ons.append(contingency(rate, contingency_mode))
-    chosen = {
-        "spot": np.atleast_1d(spots).tolist(),
-        "vol": np.atleast_1d(vols).tolist(),
+    grid_choices = {
+        "spot": spot,
+        "vol": vol,
         "vol_mode": vol_mode,
         "term_power": term_power,
         "sigmas": sigmas,
         "horizon_days": horizon_days,
-        "own_scenarios": list(scenarios.names) if scenarios else None,
+    }
+    standard = _standard(numbers, scenarios, grid_choices)
+    rate = numbers.contingency.value if contingency_rate is None else contingency_rate
+    add_ons = [contingency(rate, contingency_mode)] if rate else []
+    if concentrated:
+        wide, narrow = numbers.concentration_wide.value, numbers.concentration_narrow.value
+        standard += ScenarioSet.points([-wide, wide], tag=CONCENTRATION_WIDE)
+        standard += ScenarioSet.points([-narrow, narrow], tag=CONCENTRATION_NARROW)
+        add_ons.insert(0, concentration(numbers.concentration_names.value))
+    chosen = {
+        **{name: np.asarray(value).tolist() for name, value in grid_choices.items()},
+        "own_scenarios": None if scenarios is None else list(scenarios.names),
         "joint": joint,
         "contingency_rate": rate,
         "contingency_mode": contingency_mode,
@@ -95,12 +93,38 @@ def house(
     }
     return Regime(
         name="house",
-        scenarios=grid,
+        scenarios=standard,
         tree=Tree(reduce_at="margin_group" if joint else "class_group", minimum_per_unit=minimum_per_unit),
         add_ons=tuple(add_ons),
         side="house",
         parameters={"defaults": numbers.model_dump(mode="json"), "chosen": chosen},
         notes=(JOINT_NOTE,) if joint else (),
+    )
+
+
+def _standard(
+    numbers: HouseParameters, scenarios: ScenarioSet | None, choices: Mapping[str, Any]
+) -> ScenarioSet:
+    """The scenarios that go through the tree: the user's own, or the grid of the choices."""
+    if scenarios is not None:
+        plain = {"vol_mode": "relative", "term_power": 0.0, "horizon_days": 1.0}
+        given = [name for name, value in choices.items() if value is not None and value != plain.get(name)]
+        if given:
+            problem = "a scenario set of one's own leaves no room for a grid"
+            raise InputError(problem, column=given[0], value=choices[given[0]])
+        return scenarios
+    spot, vol, sigmas = choices["spot"], choices["vol"], choices["sigmas"]
+    spots = _line(numbers.spot) if spot is None else np.asarray(spot, float)
+    vols = _line(numbers.vol) if vol is None else np.asarray(vol, float)
+    widest = float(np.abs(spots).max(initial=0.0))
+    scale = None if sigmas is None else _sigma_scale(widest, sigmas, choices["horizon_days"])
+    return ScenarioSet.grid(
+        spots,
+        vols,
+        choices["vol_mode"],
+        term_power=choices["term_power"],
+        spot_scale=scale,
+        leveraged=scale is None,
     )
 
 
@@ -110,6 +134,10 @@ def _line(span: Span) -> Floats:
 
 
 def _sigma_scale(widest: float, sigmas: float, horizon_days: float) -> Callable[[Market], Floats]:
+    for column, value in (("sigmas", sigmas), ("horizon_days", horizon_days)):
+        if not 0.0 < value < np.inf:
+            problem = "expected a finite number above 0"
+            raise InputError(problem, column=column, value=value)
     if not widest > 0.0:
         problem = "sigma-scaled ranges need at least one price shock other than 0"
         raise InputError(problem, column="spot", value=widest)

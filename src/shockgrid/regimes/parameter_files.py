@@ -17,7 +17,7 @@ Share = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class _Sourced(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: str = Field(min_length=3)
     confidence: Confidence
@@ -56,7 +56,7 @@ class Range(_Sourced):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     effective: datetime.date

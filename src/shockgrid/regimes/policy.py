@@ -43,7 +43,9 @@ class Policy:
         def regime(name: str | None) -> Regime | None:
             if name is None:
                 return None
-            return known.setdefault(name, load_regime(name, source.parent))
+            if name not in known:
+                known[name] = load_regime(name, source.parent)
+            return known[name]
 
         return cls(
             {

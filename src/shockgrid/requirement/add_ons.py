@@ -9,6 +9,7 @@ import pandas as pd
 
 from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
+from shockgrid.errors import InputError
 from shockgrid.requirement.regime import AddOn, Context
 
 CONCENTRATION_WIDE, CONCENTRATION_NARROW = "concentration_wide", "concentration_narrow"
@@ -22,7 +23,12 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
     first, and nothing is rounded to whole contracts. 10 short calls against 4 higher calls and 300 shares at
     95 and 0.5 %: 300 units x 95 x 0.005 = 142.50. Source: the crypto venues' option contingency and the
     0.5 % of the deliverable that a US broker charges (tastytrade portfolio margin rules).
+
+    Raises InputError for a rate that is negative or not finite.
     """
+    if not 0.0 <= rate < np.inf:
+        problem = "expected a finite rate of at least 0"
+        raise InputError(problem, column="contingency rate", value=rate)
 
     def figure(context: Context) -> Floats:
         units = uncovered_units(context.plan)
@@ -99,10 +105,16 @@ def concentration(names: int = 2) -> AddOn:
     worst count at that loss, the rest at theirs over ``concentration_narrow``; if the sum is greater than
     the requirement so far, the requirement becomes this sum. Source: Interactive Brokers, notice to
     portfolio margin clients, October 2015 (two groups at +-30 %, the others at +-5 %).
+
+    The regime's scenarios must carry both tags; ``margin()`` raises InputError where they do not.
     """
 
     def figure(context: Context) -> Floats:
         leaves = context.leaves
+        for tag in (CONCENTRATION_WIDE, CONCENTRATION_NARROW):
+            if tag not in leaves.tagged:
+                problem = "concentration needs scenarios with this tag"
+                raise InputError(problem, column="tag", value=tag)
         wide = np.maximum(-leaves.tagged[CONCENTRATION_WIDE].min(axis=1, initial=0.0), 0.0)
         narrow = np.maximum(-leaves.tagged[CONCENTRATION_NARROW].min(axis=1, initial=0.0), 0.0)
         order = np.lexsort((np.arange(len(wide)), -wide, leaves.margin_groups))

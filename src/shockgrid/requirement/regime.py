@@ -17,6 +17,38 @@ from shockgrid.scenarios import ScenarioSet
 Figures: TypeAlias = Mapping[str, Floats]
 Formula: TypeAlias = Callable[[Figures], Floats]
 
+#: columns of the accounts frame that an add-on's line must not take
+RESERVED = frozenset(
+    [
+        "margin_group",
+        "equity_at_marks",
+        "equity_at_model",
+        "exchange_requirement",
+        "house_requirement",
+        "requirement",
+        "binding",
+        "excess",
+        "below_minimum_equity",
+        "worst_scenario",
+        "worst_price_shock",
+        "worst_vol_shock",
+        "stand_alone_sum",
+        "hedge_benefit",
+        "offset_benefit",
+        "minimum",
+        "unpriced",
+        "requirement_zero_offsets",
+        "loss_down_25",
+        "loss_up_25",
+        "requirement_low",
+        "requirement_high",
+        "reliability",
+        "currency",
+        "scan",
+        "formula",
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Leaves:
@@ -111,13 +143,19 @@ class Regime:
         if "standard" not in self.scenarios.tags:
             msg = f"regime {self.name} has no scenario tagged standard"
             raise InputError(msg, column="scenarios")
+        names = [add_on.name for add_on in self.add_ons]
+        taken = [name for name in names if names.count(name) > 1 or name in RESERVED]
+        if taken:
+            msg = f"regime {self.name}: the name of an add-on is taken, every line needs its own"
+            raise InputError(msg, column="add_ons", value=taken[0])
         if self.side not in ("exchange", "house"):
             msg = "expected exchange or house"
             raise InputError(msg, column="side", value=self.side)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the name and the parameters."""
-        text = json.dumps([self.name, dict(self.parameters)], sort_keys=True, default=str)
+        """SHA-256 of the name, the parameters and the scenarios."""
+        parts = [self.name, dict(self.parameters), self.scenarios.digest]
+        text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
+from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.evaluate import Evaluator, Leaf, PortfolioResult
 from shockgrid.requirement.fold import Nodes
-from shockgrid.requirement.regime import Context, Leaves, Regime
+from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def total(
     alone = plan.by_margin_group(stand_alone)
     scan, top_up = _scan(plan, nodes)
     context = Context(plan, leaves, values)
-    figures = {add_on.name: add_on.figure(context) for add_on in regime.add_ons}
+    figures = {add_on.name: _checked(plan, add_on, add_on.figure(context)) for add_on in regime.add_ons}
     unoffset = np.add(*_scan(plan, [node for result in results for node in result.unoffset]))
     requirement, extra = _formula(regime, scan + top_up, figures)
     lines = {
@@ -74,6 +75,15 @@ def total(
         zero_offsets=_formula(regime, unoffset, figures)[0],
         joint_rows=joint_rows,
     )
+
+
+def _checked(plan: Plan, add_on: AddOn, figure: Floats) -> Floats:
+    """An add-on's figure, once it is known to be finite and not negative."""
+    odd = np.flatnonzero(~(np.isfinite(figure) & (figure >= 0.0)))
+    if len(odd):
+        problem = f"add-on {add_on.name}: expected a finite charge >= 0 for {plan.margin_groups[odd[0]]}"
+        raise InputError(problem, value=float(figure[odd[0]]))
+    return figure
 
 
 def _formula(regime: Regime, scan: Floats, figures: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]:

@@ -56,6 +56,9 @@ class Tree:
         if self.reduce_at not in LEVELS:
             msg = f"expected one of {', '.join(LEVELS)}"
             raise InputError(msg, column="reduce_at", value=self.reduce_at)
+        if not 0.0 <= self.minimum_per_unit < np.inf:
+            msg = "expected a finite charge of at least 0"
+            raise InputError(msg, column="minimum_per_unit", value=self.minimum_per_unit)
         for level in self.transforms:
             if level not in LEVELS[:-1]:
                 problem = f"expected one of {', '.join(LEVELS[:-1])}"
