@@ -23,6 +23,7 @@ from shockgrid.io.checking import Checked
 from shockgrid.io.manifest import control_totals
 from shockgrid.io.run_folder import read_timings
 from shockgrid.io.run_request import Outcome
+from shockgrid.requirement import MarginResult
 
 SHOWN = 10
 """How many deficits, positions or lines of one reject code are shown."""
@@ -86,7 +87,7 @@ def summary(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "regimes": {side: regime.name for side, regime in result.regimes.items()},
         "sizes": outcome.sizes,
         "totals": _totals(outcome),
-        "largest_deficits": _plain(largest_deficits(result.accounts)),
+        "largest_deficits": _plain(largest_deficits(result)),
         "timings": {**timings["seconds"], "of margin": timings["margin_seconds"]},
         "notes": [*outcome.notes, *result.notes],
         "rejects": {str(code): int(count) for code, count in result.rejects["code"].value_counts().items()},
@@ -109,13 +110,13 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
     return (3, "; ".join(reasons)) if reasons else (0, "clean")
 
 
-def largest_deficits(accounts: pd.DataFrame) -> pd.DataFrame:
-    """The ``SHOWN`` largest deficits, greatest first, ties by name."""
-    short = accounts[accounts["excess"].round(2) < 0].copy()
-    short["equity"], short["deficit"] = short["excess"] + short["requirement"], -short["excess"]
-    columns = ["margin_group", "requirement", "equity", "deficit", "binding"]
+def largest_deficits(result: MarginResult) -> pd.DataFrame:
+    """The ``SHOWN`` largest deficits (compared in the base currency), greatest first, ties by name."""
+    short = result.accounts.assign(in_base=-result.in_base("excess"))[result.short()]
+    short = short.assign(equity=short["excess"] + short["requirement"], deficit=-short["excess"])
+    columns = ["margin_group", "currency", "requirement", "equity", "deficit", "binding"]
     columns += ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
-    ordered = short.sort_values(["deficit", "margin_group"], ascending=[False, True], kind="stable")
+    ordered = short.sort_values(["in_base", "margin_group"], ascending=[False, True], kind="stable")
     return ordered[columns].head(SHOWN)
 
 
@@ -147,11 +148,12 @@ def percent(value: float | None) -> str:
 
 def _totals(outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
-    short = result.accounts["excess"].round(2) < 0
+    short = result.short()
     return {
         **control_totals(result),
         "deficits": int(short.sum()),
-        "sum_deficit": math.fsum(-result.accounts.loc[short, "excess"]),
+        "sum_deficit": math.fsum(-result.in_base("excess")[short]),
+        "base_currency": result.runs[0].plan.market.base_currency,
         "instruments_held": int(result.positions["symbol"].nunique()),
         "reliability": {str(k): int(v) for k, v in result.accounts["reliability"].value_counts().items()},
     }
@@ -169,7 +171,7 @@ def _print_summary(facts: dict[str, Any]) -> None:
     out.print(_deficit_table(facts["largest_deficits"], totals["deficits"], out.width))
     out.print(
         f"{totals['margin_groups']:,} margin groups, requirements {money(totals['sum_requirement'])}, "
-        f"deficits {money(totals['sum_deficit'])}"
+        f"deficits {money(totals['sum_deficit'])} {totals['base_currency']}"
     )
     out.print("reliability: " + ", ".join(f"{name} {n:,}" for name, n in totals["reliability"].items()))
     if facts["rejects"]:

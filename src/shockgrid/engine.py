@@ -7,7 +7,6 @@ leaf's own positions and on nothing else.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,7 +65,7 @@ class Plan:
     account_groups: Codes  #: margin-group code of each row of Book.accounts
     positions: Positions
     portfolios: tuple[tuple[ClassGroup, ...], ...]  #: class groups by portfolio group, in canonical order
-    unpriced: pd.DataFrame  #: held rows that cannot be priced: account, symbol, quantity, code
+    unpriced: pd.DataFrame  #: held rows that cannot be priced: account, symbol, quantity, line, code
 
     def by_margin_group(self, values: Floats, codes: Codes | None = None) -> Floats:
         """Sum of one number per position (or per row of ``codes``) for each margin group, [M]."""
@@ -135,9 +134,7 @@ def _class_groups(market: Market, positions: Positions, families: Codes) -> Iter
         leaves, leaf_of = np.unique(positions.margin_groups[rows], return_inverse=True)
         owners = market.instruments.underlyings[instruments]
         cuts = np.append(np.flatnonzero(np.diff(owners, prepend=-1)), len(owners))
-        sections = tuple(
-            (int(owners[low]), slice(int(low), int(high))) for low, high in itertools.pairwise(cuts)
-        )
+        sections = tuple((int(owners[low]), slice(int(low), int(high))) for low, high in pairwise(cuts))
         pointers = np.searchsorted(leaf_of, np.arange(len(leaves) + 1))
         matrix = sparse.csr_matrix(
             (positions.weights[rows], columns, pointers), shape=(len(leaves), len(instruments))

@@ -71,7 +71,7 @@ def control_totals(result: MarginResult) -> dict[str, float | int]:
         "distinct_accounts": int(positions["account"].nunique()),
         "sum_quantity": math.fsum(positions["quantity"].dropna()),
         "sum_price_times_quantity": math.fsum(values.dropna()),
-        "sum_requirement": math.fsum(accounts["requirement"].dropna()),
+        "sum_requirement": math.fsum(result.in_base("requirement")),
         "rejects": len(result.rejects),
     }
 

@@ -65,18 +65,13 @@ def write_run(outcome: Outcome, folder: Path | str, *, seconds: Mapping[str, flo
 
 def result_tables(result: MarginResult) -> dict[str, pd.DataFrame]:
     """The tables of a run folder by name."""
-    tables = {
+    return {
         "accounts": result.accounts,
         "groups": result.groups,
         "positions": result.positions,
         "scenarios": result.scenario_table,
         "rejects": result.rejects,
     }
-    return {name: _without_hidden(frame) for name, frame in tables.items()}
-
-
-def _without_hidden(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[[column for column in frame.columns if not str(column).startswith("_")]]
 
 
 def read_timings(folder: Path | str) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
     """
     count = len(evaluation.stand_alone)
     without, split = np.zeros(count), np.zeros(count)
+    counts = portfolio_counts(evaluator.plan)
     for groups in evaluator.plan.portfolios:
-        portfolio = _Portfolio(evaluator, groups, evaluation.joint_rows)
+        portfolio = _Portfolio(evaluator, groups, evaluation.joint_rows, counts)
         for at, group in enumerate(groups):
             _class_group(portfolio, at, without[group.positions], split[group.positions])
     return pd.DataFrame(
@@ -53,10 +54,11 @@ def _class_group(portfolio: _Portfolio, at: int, without: Floats, split: Floats)
 class _Portfolio:
     """The class-group rows of one portfolio group, and the way up from a changed leaf."""
 
-    def __init__(self, evaluator: Evaluator, groups: Sequence[ClassGroup], joint: Floats | None) -> None:
-        self.evaluator, self.groups, self.joint = evaluator, groups, joint
+    def __init__(
+        self, evaluator: Evaluator, groups: Sequence[ClassGroup], joint: Floats | None, counts: Codes
+    ) -> None:
+        self.evaluator, self.groups, self.joint, self.counts = evaluator, groups, joint, counts
         self.tree, self.offsets = evaluator.regime.tree, evaluator.plan.market.offsets
-        self.counts = portfolio_counts(evaluator.plan)
         self.rows = [Rows(group.name, group.leaves, evaluator.standard_rows(group)) for group in groups]
 
     def node_rows(self, at: int, margin_groups: Codes, pnl: Floats) -> Floats:
@@ -79,6 +81,8 @@ class _Portfolio:
         leaf, group = self.rows[at], self.groups[at]
         share = np.ones(len(scenarios))
         for height in range(self.tree.height):
+            if LEVELS[height] not in self.tree.transforms:
+                continue
             pnl = self._refolded(at, leaf.margin_groups, leaf.pnl, height)
             parent = (group.product_group, group.portfolio_group, "joint")[height]
             name = (group.name, group.product_group, group.portfolio_group)[height]

@@ -62,7 +62,8 @@ def margin(
     regime_or_policy : one regime for all, or a policy that gives each program an exchange and a house
         regime; then the requirement is the greater of the two and ``binding`` names it.
     backend : "auto", "numpy" or a Backend.
-    executor : runs portfolio groups through its ``map``; results do not depend on it.
+    executor : an executor of threads that runs portfolio groups through its ``map``; results do not depend
+        on it.
     threads : without an executor, a thread pool of this size; None or 1 for none.
     progress : called with (portfolio groups done, all of them) under each regime.
 

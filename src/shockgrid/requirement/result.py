@@ -46,7 +46,7 @@ class MarginResult:
     ----------
     accounts : one row per margin group: equity, requirements, excess = equity_at_marks - requirement, worst
         scenario, the lines of the binding side (their sum is the requirement), reliability. Amounts in the
-        margin group's currency; a side that was not asked for is missing (NaN).
+        margin group's ``currency``; a side that was not asked for is missing (NaN).
     rejects : every row of book and market that was turned away (E_...) or flagged (W_...).
     regimes : side (or program.side) -> regime.
     backend : name of the backend that ran.
@@ -86,11 +86,13 @@ class MarginResult:
     def scenario_table(self) -> pd.DataFrame:
         """The standard scenarios of each regime and the range of shocks they lay on the market."""
         rows = []
-        for name, run in {run.evaluation.regime.name: run for run in self.runs}.items():
+        for run in self.runs:
+            sides = [side for side, regime in self.regimes.items() if regime is run.evaluation.regime]
             states = run.evaluation.states
             shown = {"spot": states.spot_shocks, "vol": states.vol_shocks}
             columns: dict[str, Any] = {
-                "regime": name,
+                "side": ", ".join(sides),
+                "regime": run.evaluation.regime.name,
                 "scenario": np.arange(len(states.scenarios)),
                 "name": list(states.scenarios.names),
                 "weight": states.scenarios.weights,
@@ -129,6 +131,15 @@ class MarginResult:
             )
         columns = ["scenario", "name", "class_group", "price_shock", "vol_shock", "pnl"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    def in_base(self, column: str) -> pd.Series:
+        """A money column of ``accounts`` in the base currency, so that it can be summed over the firm."""
+        rates = self.accounts["currency"].map(self.runs[0].plan.market.fx)
+        return self.accounts[column] * rates.astype(np.float64)
+
+    def short(self) -> pd.Series:
+        """Mask of the margin groups in deficit, by at least half a cent."""
+        return self.accounts["excess"].round(2) < 0.0
 
     def explain(self, account: str) -> pd.DataFrame:
         """The tree of an account's margin group: level, name, amount, scenario and shocks.

@@ -14,7 +14,8 @@ from shockgrid.market import INSTRUMENT_TYPES, Market
 from shockgrid.symbols import parsed
 
 # Short option: premium + max(b L U - OTM, 10 % L U for a call, 10 % L K for a put); Cboe Margin Manual,
-# edition of 2021-11-30. b is 15 % on broad-based indexes and 20 % on everything else.
+# edition of 2021-11-30. b is 15 % on broad-based indexes and 20 % on everything else. U and K are the money
+# of one contract: spot x units delivered, strike x multiplier.
 NAKED_RATE, NAKED_RATE_BROAD, NAKED_FLOOR = 0.20, 0.15, 0.10
 BROAD_TYPES = ("broad_index", "broad_index_high_cap")
 # Short stock: market value + the greater of $5 a share and 30 %; below $5 a share, of $2.50 and 100 %
@@ -118,9 +119,10 @@ def _charge(known: pd.DataFrame, market: Market) -> Floats:
     broad = known["portfolio_type"].isin(BROAD_TYPES).to_numpy(bool)
     rate = np.where(broad, NAKED_RATE_BROAD, NAKED_RATE) * leverage
     call = (known["right"] == "C").to_numpy(bool)
-    out_of_money = np.maximum(np.where(call, strike - spot, spot - strike), 0.0)
-    floor = NAKED_FLOOR * leverage * np.where(call, spot, strike)
-    naked = premium + np.maximum(rate * spot - out_of_money, floor) * number("multiplier")
+    delivered, paid = spot * units, strike * number("multiplier")
+    out_of_money = np.maximum(np.where(call, paid - delivered, delivered - paid), 0.0)
+    floor = NAKED_FLOOR * leverage * np.where(call, delivered, paid)
+    naked = premium + np.maximum(rate * delivered - out_of_money, floor)
     usual = np.maximum(SHORT_STOCK_FLOOR, np.minimum(SHORT_STOCK_RATE * leverage, 1.0) * spot)
     cheap = np.maximum(CHEAP_STOCK_FLOOR, spot)
     outright = (spot + np.where(spot < CHEAP_STOCK, cheap, usual)) * units

@@ -24,21 +24,22 @@ SHOWN = (
 def headline(result: MarginResult) -> dict[str, str]:
     """Six numbers about a result."""
     accounts = result.accounts
-    short = accounts["excess"].round(2) < 0
+    short, base = result.short(), result.runs[0].plan.market.base_currency
     regimes = ", ".join(dict.fromkeys(regime.name for regime in result.regimes.values()))
     return {
         "margin groups": f"{len(accounts):,}",
-        "requirement": f"{accounts['requirement'].sum():,.2f}",
+        f"requirement, {base}": f"{result.in_base('requirement').sum():,.2f}",
         "in deficit": f"{int(short.sum()):,}",
-        "total deficit": f"{-accounts.loc[short, 'excess'].sum() + 0.0:,.2f}",
+        f"total deficit, {base}": f"{-result.in_base('excess')[short].sum() + 0.0:,.2f}",
         "not reliable": f"{int(accounts['reliability'].isin(['PARTIAL', 'UNRELIABLE']).sum()):,}",
         "regimes, backend": f"{regimes}; {result.backend}",
     }
 
 
-def largest_deficits(result: MarginResult, count: int = 10) -> pd.DataFrame:
-    """The margin groups with the least excess, worst first."""
-    return result.accounts.nsmallest(count, "excess")[list(SHOWN)].reset_index(drop=True)
+def least_excess(result: MarginResult, count: int = 10) -> pd.DataFrame:
+    """The margin groups with the least excess (compared in the base currency), worst first."""
+    first = result.in_base("excess").nsmallest(count).index
+    return result.accounts.loc[first, list(SHOWN)].reset_index(drop=True)
 
 
 def headline_text(result: MarginResult) -> str:
@@ -53,7 +54,7 @@ def headline_html(result: MarginResult) -> str:
         f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in headline(result).items()
     )
-    table = largest_deficits(result).to_html(index=False, escape=True, float_format="{:,.2f}".format)
+    table = least_excess(result).to_html(index=False, escape=True, float_format="{:,.2f}".format)
     return f"<div><table>{cells}</table><p>Least excess</p>{table}</div>"
 
 
@@ -69,6 +70,6 @@ def headline_table(result: MarginResult) -> Any:
     least = Table(title="Least excess", title_justify="left")
     for column in SHOWN:
         least.add_column(column.replace("_", " "), justify="left" if column == "margin_group" else "right")
-    for row in largest_deficits(result).itertuples(index=False):
+    for row in least_excess(result).itertuples(index=False):
         least.add_row(*[Text(f"{cell:,.2f}" if isinstance(cell, float) else str(cell)) for cell in row])
     return Group(top, least)
