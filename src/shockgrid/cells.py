@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ _NUMBER = re.compile(
 _GOOD, _BLANK, _GARBLED = range(3)
 _PLAIN = (str, int, float, Decimal, date, type(None))
 LONGEST_SHOWN = 200
+LENGTH_OF_DATE = len("2026-02-20")
 EARLIEST, LATEST = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
 
 
@@ -57,6 +58,20 @@ def instants(series: pd.Series) -> tuple[NDArray[np.datetime64], Mask, Mask]:
     stamps = np.append(read.dt.tz_convert(None).to_numpy("datetime64[ns]"), np.datetime64("NaT", "ns"))[codes]
     blank = np.array([*(word == "" for word in words), True], bool)[codes]
     return stamps, blank, np.isnat(stamps) & ~blank
+
+
+def without_time(series: pd.Series) -> Mask:
+    """Which cells are a date alone, as text or as a date."""
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return np.zeros(len(series), bool)
+    codes, found = _distinct(series)
+    bare = [
+        1 <= len(value.strip()) <= LENGTH_OF_DATE
+        if isinstance(value, str)
+        else isinstance(value, date) and not isinstance(value, datetime)
+        for value in found
+    ]
+    return np.array([*bare, False], bool)[codes]
 
 
 def shown(value: object) -> str:

@@ -14,7 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Portfolio margin by full revaluation over a grid of price and volatility shocks. "
-    "Exit codes: 0 clean, 2 refused, 3 an account is PARTIAL or UNRELIABLE or a book row was rejected.",
+    "Exit codes: 0 clean, 1 a rerun differs, 2 refused, 3 an account is PARTIAL or UNRELIABLE or a book row "
+    "was rejected.",
 )
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]

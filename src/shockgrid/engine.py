@@ -41,6 +41,7 @@ class ClassGroup:
     position_leaves: Codes  #: [P] leaf of each position
     position_columns: Codes  #: [P] place in ``instruments`` of each position
     weights: Any  #: CSR [L, n], quantity x multiplier x FX
+    shown: Codes  #: [L] of the underlyings each leaf holds, the one whose shocks are shown
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,18 @@ def _class_groups(market: Market, positions: Positions, families: Codes) -> Iter
             leaf_of,
             columns,
             matrix,
+            _shown(market, positions.instruments[rows], pointers[:-1]),
         )
+
+
+def _shown(market: Market, instruments: Codes, starts: Codes) -> Codes:
+    """The least levered underlying of each leaf (first by name on a tie): what "the price" means there."""
+    names = market.underlyings
+    order = np.lexsort((np.arange(len(names.names)), np.abs(names.leverages - 1.0)))
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order))
+    held = rank[market.instruments.underlyings[instruments]]
+    return order[np.minimum.reduceat(held, starts)]
 
 
 def series(market: Market, rows: Codes) -> Series:
@@ -177,9 +189,12 @@ def class_risk_arrays(group: ClassGroup, market: Market, states: MarketStates, b
         (series(market, group.instruments[rows]), states.states(underlying))
         for underlying, rows in group.sections
     ]
-    pnl = backend.get(backend.risk_arrays(sections, group.weights))
-    weighted: Floats = pnl * states.scenarios.weights
-    return weighted
+    return _weighted(backend.get(backend.risk_arrays(sections, group.weights)), states)
+
+
+def _weighted(pnl: Floats, states: MarketStates) -> Floats:
+    weights = states.scenarios.weights
+    return pnl if (weights == 1.0).all() else pnl * weights
 
 
 def unit_blocks(
@@ -197,7 +212,7 @@ def unit_blocks(
             part = series(market, group.instruments[block])
             identity = sparse.identity(len(part), format="csr")
             pnl = backend.get(backend.risk_arrays([(part, laid)], identity))
-            yield block, pnl * states.scenarios.weights
+            yield block, _weighted(pnl, states)
 
 
 def model_values(plan: Plan, backend: Backend) -> Floats:

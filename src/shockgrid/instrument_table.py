@@ -10,7 +10,7 @@ import pandas as pd
 
 from shockgrid.arrays import Texts
 from shockgrid.carry import Curve, Dividends, add_forwards, years_between
-from shockgrid.cells import texts
+from shockgrid.cells import without_time
 from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.market import INSTRUMENT_TYPES, Instruments, Underlyings
 from shockgrid.symbols import canonical, parsed
@@ -165,9 +165,8 @@ def _check_symbols(
     apart = np.abs(expiries - osi["expiry"].to_numpy("datetime64[ns]"))
     door.reject(listed & (apart > DAYS_APART), "expiry_utc", "E_MISMATCH", "the symbol says another expiry")
     if door.has("expiry_utc"):
-        lengths = pd.Series(texts(door.frame["expiry_utc"])[0], dtype=object).str.len()
         message = "a date without a time of day, taken as 00:00 UTC"
-        door.flag(option & lengths.between(1, 10).to_numpy(bool), "expiry_utc", "W_TIME", message)
+        door.flag(option & without_time(door.frame["expiry_utc"]), "expiry_utc", "W_TIME", message)
 
 
 def _check_quotes(door: Door, rows: pd.DataFrame) -> None:

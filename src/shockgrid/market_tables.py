@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Floats
 from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, LARGEST_RATE, Curve, Dividends, years_between
 from shockgrid.columns import LARGEST_PRICE, Door, joined_rejects
 from shockgrid.errors import InputError
@@ -20,6 +21,7 @@ LARGEST_VOL = 1e6  #: beyond it a shocked vol could overflow
 PLAUSIBLE_VOLS = (0.01, 5.0)  #: a single vol outside is flagged, never turned away
 
 LARGEST_LEVERAGE, LARGEST_ATM_VOL, LARGEST_DISCOUNT_FACTOR = 10.0, 100.0, 10.0
+LARGEST_PLAUSIBLE_CARRY = 1.0  #: a column of yields with a median above 100 % is a column of per cents
 SMALLEST_FX_RATE = 1e-12
 _QUOTE_COLUMNS = ("bid", "ask", "mark", "vol", "quote_utc", "open_interest", "volume")
 
@@ -48,7 +50,7 @@ def build(
     given, forward_rejects = _read_forwards(forwards, names, stamp)
     table = read_instruments(instruments, names, priced, given, zero_curve, cash, rates, stamp)
     shares, offset_rejects = _read_offsets(offsets)
-    stray = ~canonical_rows(quote_door).isin(table.symbols).to_numpy(bool)
+    stray = ~_canonical_symbols(quote_door).isin(table.symbols).to_numpy(bool)
     quote_door.reject(stray, "symbol", "E_INSTRUMENT", "expected a symbol of the instruments table")
     found = [table.rejects, *name_rejects, quote_door.rejects(), curve_rejects, cash_rejects]
     return Market(
@@ -101,6 +103,7 @@ def _read_underlyings(
             "carry": _carries(door),
         }
     )
+    _refuse_per_cent(door, "atm_vol_dec", frame["atm_vol"].to_numpy(np.float64), LARGEST_PLAUSIBLE_VOL)
     still = (frame["leverage"] == 0.0).to_numpy(bool)
     door.reject(still, "leverage", "E_RANGE", "expected a multiple other than 0")
     frame["leverage"] = frame["leverage"].where(~still, 1.0)
@@ -123,10 +126,18 @@ def _carries(door: Door) -> Any:
     total = np.zeros(len(door))
     for column in ("yield_dec", "borrow_dec"):
         values = door.number(column, default=0.0, low=-LARGEST_RATE, high=LARGEST_RATE)
+        _refuse_per_cent(door, column, values[values != 0.0], LARGEST_PLAUSIBLE_CARRY)
         message = "above 100 %, used as it is"
         door.flag(np.abs(values) > LARGEST_PLAUSIBLE_RATE, column, "W_RATE", message)
         total += values
     return total
+
+
+def _refuse_per_cent(door: Door, column: str, values: Floats, largest: float) -> None:
+    given = np.abs(values[np.isfinite(values)])
+    if len(given) and float(np.median(given)) > largest:
+        problem = "looks like per cent, expected decimals (0.25 is 25 %)"
+        raise InputError(problem, table=door.table, column=column, value=f"median {np.median(given):g}")
 
 
 _UNDERLYING_TEXTS = ("name", "currency", "portfolio_type")
@@ -169,23 +180,20 @@ def _read_offsets(source: Any) -> tuple[dict[tuple[str, str], float], pd.DataFra
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()
 
 
-def canonical_rows(door: Door) -> pd.Series:
+def _canonical_symbols(door: Door) -> pd.Series:
     """The canonical symbol of every row."""
     return pd.Series(canonical(door.text("symbol")), dtype=object)
 
 
 def _read_quotes(source: Any) -> tuple[pd.DataFrame, Door]:
     door = Door("quotes", source, required=("symbol",), optional=_QUOTE_COLUMNS, key="symbol")
-    symbols = canonical_rows(door).to_numpy(object)
+    symbols = _canonical_symbols(door).to_numpy(object)
     bids, asks, marks = (door.number(name, low=0.0, high=LARGEST_PRICE) for name in ("bid", "ask", "mark"))
     vols = door.number("vol", low=0.0, high=LARGEST_VOL)
     for column in ("open_interest", "volume"):
         door.number(column, low=0.0)
     door.instant("quote_utc")
-    given = vols[np.isfinite(vols) & ~door.bad]
-    if len(given) and float(np.median(given)) > LARGEST_PLAUSIBLE_VOL:
-        problem = "looks like per cent, expected decimals (0.25 is 25 %)"
-        raise InputError(problem, table="quotes", column="vol", value=f"median {np.median(given):g}")
+    _refuse_per_cent(door, "vol", vols, LARGEST_PLAUSIBLE_VOL)
     odd = np.isfinite(vols) & ((vols < PLAUSIBLE_VOLS[0]) | (vols > PLAUSIBLE_VOLS[1]))
     door.flag(odd, "vol", "W_VOL", "outside 1 % .. 500 %, used as it is")
     crossed = bids > asks

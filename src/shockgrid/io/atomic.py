@@ -37,6 +37,8 @@ def staged_folder(path: Path, may_replace: Callable[[Path], None]) -> Iterator[P
 
     ``may_replace`` is called with ``path`` when that already exists and is not an empty folder; it raises
     when the content must not be replaced. On any failure the sibling is removed and ``path`` is as before.
+    While an existing folder is being replaced there is a moment without one; a process killed just then
+    leaves the old one in a hidden sibling that ends in .old.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         may_replace(path)
@@ -80,8 +82,9 @@ def _swap(stage: Path, path: Path) -> None:
     path.rename(kept)
     try:
         stage.rename(path)
-    except OSError:
+    except BaseException:
         kept.rename(path)
+        old.rmdir()
         raise
     flush(path.parent)
     shutil.rmtree(old)

@@ -44,14 +44,12 @@ def check_files(paths: Iterable[Path], column_map: ColumnMap | None = None) -> C
     found = _located(paths, column_map)
     checked, frames = Checked(), {}
     for name, path in found.items():
-        frame = read_file(path)
-        if column_map:
-            frame, notes = column_map.apply(name, frame)
-            checked.notes += notes
+        frame, notes = _mapped(name, path, column_map)
+        checked.notes += notes
         _require_columns(name, path, frame)
         frames[name] = frame
         checked.rows[name] = len(frame)
-    rejects = [_book_rejects(frames, checked), _market_rejects(frames, found, checked)]
+    rejects = [_book_rejects(frames, checked), _market_rejects(frames, found, checked, column_map)]
     checked.rejects = joined_rejects([frame[frame["table"].isin(list(frames))] for frame in rejects])
     return checked
 
@@ -120,17 +118,22 @@ def _book_rejects(frames: dict[str, pd.DataFrame], checked: Checked) -> pd.DataF
     return Book.from_frames(positions, accounts).rejects
 
 
+def _mapped(name: str, path: Path, column_map: ColumnMap | None) -> tuple[pd.DataFrame, list[str]]:
+    frame = read_file(path)
+    return column_map.apply(name, frame) if column_map else (frame, [])
+
+
 def _market_rejects(
-    frames: dict[str, pd.DataFrame], found: dict[str, Path], checked: Checked
+    frames: dict[str, pd.DataFrame], found: dict[str, Path], checked: Checked, column_map: ColumnMap | None
 ) -> pd.DataFrame:
     given = {name: frames[name] for name in tables_of("market") if name in frames}
     if not given:
         return joined_rejects([])
     folder = found[next(iter(given))].parent
     for name in tables_of("market"):
-        path = find_table(folder, name) if name not in given else None
+        path = find_table(folder, name, column_map) if name not in given else None
         if path is not None:
-            given[name] = read_file(path)
+            given[name] = _mapped(name, path, column_map)[0]
     missing = [name for name in tables_of("market") if TABLES[name].required and name not in given]
     if missing or not (folder / MARKET_TOML).is_file():
         absent = ", ".join(missing) or MARKET_TOML

@@ -29,6 +29,10 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         problem = f"{folder}: not a run folder: {MANIFEST} does not say {FORMAT!r}"
         raise ShockgridError(problem)
+    missing = [name for name in ("inputs", "outputs", "backend") if name not in manifest]
+    if missing or "files" not in manifest["inputs"]:
+        problem = f"{folder}: {MANIFEST} is damaged: {(missing or ['files'])[0]} is missing"
+        raise ShockgridError(problem)
     return manifest
 
 

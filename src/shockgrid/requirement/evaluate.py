@@ -12,10 +12,12 @@ from scipy import sparse
 from shockgrid.arrays import Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, unit_blocks
+from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.fold import (
     MARGIN,
     PORTFOLIO,
+    Leaf,
     Nodes,
     Rows,
     folded,
@@ -23,25 +25,15 @@ from shockgrid.requirement.fold import (
     portfolio_counts,
     reduced_nodes,
 )
-from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.regime import Regime
 from shockgrid.scenarios import ScenarioSet
 
 Progress: TypeAlias = Callable[[int, int], None]
 
+ROWS_AT_ONCE = 3  #: copies of a portfolio group's P&L rows alive at a time: as priced, folded, reduced
 LADDER = tuple(step / 100 for step in (-50, -40, -30, -20, -10, 10, 20, 30, 40, 50))
 STRESS = (-0.25, 0.25)  #: "at a minimum stress up and down 25 %" (FINRA portfolio margin FAQ, retired 2024)
-REPORT = ScenarioSet.points([*LADDER, *STRESS], tag="report", leveraged=False)
-
-
-class Leaf(NamedTuple):
-    """What the leaves of one class group come to."""
-
-    group: ClassGroup
-    reduced: Reduced
-    tagged: Floats  #: [L, other] P&L in the scenarios that are not "standard"
-    charges: Floats  #: [L] per-contract minimum charges
-    stand_alone: Floats  #: [P] loss of each position by itself
+REPORT = ScenarioSet.points([*LADDER, *STRESS], tag="report")  #: x leverage, as in any other scenario
 
 
 class PortfolioResult(NamedTuple):
@@ -65,13 +57,18 @@ class Evaluator:
         self.scenarios = regime.scenarios + REPORT
         self.states = MarketStates.of(self.scenarios, plan.market)
         self.standard = self.scenarios.tagged("standard")
+        self.scattered = bool((self.standard != np.arange(len(self.standard))).any())
         self.other = np.setdiff1d(np.arange(len(self.scenarios)), self.standard)
         self.standard_states = MarketStates.of(regime.scenarios.only("standard"), plan.market)
 
     def run(
         self, executor: Executor | None, progress: Progress | None
     ) -> tuple[list[PortfolioResult], Floats | None]:
-        """Every portfolio group in canonical order, and the firm's rows [M, S] under one joint worst."""
+        """Every portfolio group in canonical order, and the firm's rows [M, S] under one joint worst.
+
+        Raises InputError where the P&L rows held at a time would not fit the memory at hand.
+        """
+        self._require_memory()
         mapped: Iterable[PortfolioResult] = (executor.map if executor else map)(
             self.portfolio, self.plan.portfolios
         )
@@ -90,22 +87,36 @@ class Evaluator:
                 progress(len(results), len(self.plan.portfolios))
         return results, total
 
+    def _require_memory(self) -> None:
+        """Compute the memory of the P&L rows before it is taken."""
+        leaves = [sum(len(group.leaves) for group in groups) for groups in self.plan.portfolios]
+        joint = len(self.plan.margin_groups) if self.regime.tree.height == MARGIN else 0
+        kept = sum(leaves) * len(self.other)
+        rows = ROWS_AT_ONCE * max(leaves, default=0) * len(self.scenarios)
+        needed = 8 * (kept + rows + 2 * joint * len(self.standard))
+        free = self.backend.free_bytes()
+        if needed > free:
+            problem = (
+                f"{len(self.scenarios):,} scenarios for {max(leaves, default=0):,} leaves of one portfolio group "
+                f"need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: fewer scenarios or accounts"
+            )
+            raise InputError(problem, table=self.regime.name)
+
     def portfolio(self, groups: Sequence[ClassGroup]) -> PortfolioResult:
         """Everything about one portfolio group."""
         tree, offsets = self.regime.tree, self.plan.market.offsets
         leaves, rows = [], []
         for group in groups:
             pnl = class_risk_arrays(group, self.plan.market, self.states, self.backend)
-            own = np.ascontiguousarray(pnl[:, self.standard])
+            own = pnl[:, self.standard] if self.scattered else pnl[:, : len(self.standard)]
             reduced = tree.reducer(own)
             alone = self._stand_alone(group)
             leaves.append(Leaf(group, reduced, pnl[:, self.other], self._charges(group), alone))
             rows.append(Rows(group.name, group.leaves, own))
-        charges = [Rows(leaf.group.name, leaf.group.leaves, leaf.charges[:, None]) for leaf in leaves]
         joint = tree.height == MARGIN
         height = 0 if joint else tree.height
-        nodes = reduced_nodes(groups, rows, charges, tree, offsets, height)
-        plain = reduced_nodes(groups, rows, charges, tree, {}, height) if offsets and height else nodes
+        nodes = reduced_nodes(leaves, rows, tree, offsets, height)
+        plain = reduced_nodes(leaves, rows, tree, {}, height) if offsets and height else nodes
         if joint:
             return PortfolioResult(leaves, [], plain, folded(groups, rows, tree, offsets, PORTFOLIO))
         return PortfolioResult(leaves, nodes, plain, [])

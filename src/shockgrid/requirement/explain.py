@@ -60,7 +60,7 @@ def _nodes(evaluation: Evaluation, code: int, rate: float) -> Any:
         if at == len(node.margin_groups) or node.margin_groups[at] != code:
             continue
         scenario = int(node.reduced.scenarios[at])
-        known = node.underlying >= 0
+        shown = node.underlyings[at]
         yield {
             "level": evaluation.regime.tree.reduce_at + " (reduced)",
             "name": node.name,
@@ -68,6 +68,6 @@ def _nodes(evaluation: Evaluation, code: int, rate: float) -> Any:
             "amount": node.reduced.losses[at] / rate,
             "minimum": node.charges[at] / rate,
             "scenario": scenario,
-            "price_shock": evaluation.states.spot_shocks[node.underlying, scenario] if known else np.nan,
-            "vol_shock": evaluation.states.vol_shocks[node.underlying, scenario] if known else np.nan,
+            "price_shock": evaluation.states.spot_shocks[shown, scenario] if shown >= 0 else np.nan,
+            "vol_shock": evaluation.states.vol_shocks[shown, scenario] if shown >= 0 else np.nan,
         }

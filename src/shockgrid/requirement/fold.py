@@ -33,7 +33,7 @@ class Nodes(NamedTuple):
     margin_groups: Codes
     reduced: Reduced
     charges: Floats  #: sum of its per-contract minimum charges
-    underlying: int  #: whose shocks name its scenario; -1 where the largest leaf decides
+    underlyings: Codes  #: [n] whose shocks name its scenario: of the row's largest leaf in the node
 
 
 def gathered(
@@ -85,26 +85,47 @@ def folded(
     return [gathered(products, "product_group", groups[0].portfolio_group, transform, offsets)]
 
 
+class Leaf(NamedTuple):
+    """What the leaves of one class group come to."""
+
+    group: ClassGroup
+    reduced: Reduced
+    tagged: Floats  #: [L, other] P&L in the scenarios that are not "standard"
+    charges: Floats  #: [L] per-contract minimum charges
+    stand_alone: Floats  #: [P] loss of each position by itself
+
+
 def reduced_nodes(
-    groups: Sequence[ClassGroup],
-    rows: Sequence[Rows],
-    charges: Sequence[Rows],
-    tree: Tree,
-    offsets: Offsets,
-    height: int,
+    leaves: Sequence[Leaf], rows: Sequence[Rows], tree: Tree, offsets: Offsets, height: int
 ) -> list[Nodes]:
-    """The nodes of one portfolio group at a height, reduced, with their minimum charges [n, 1] summed."""
+    """The nodes of one portfolio group at a height, reduced, with their minimum charges summed."""
+    groups = [leaf.group for leaf in leaves]
     names = [(group.name, group.product_group, group.portfolio_group)[height] for group in groups]
-    first = {
-        name: group.sections[0][0] for name, group in zip(reversed(names), reversed(groups), strict=True)
-    }
+    charges = [Rows(leaf.group.name, leaf.group.leaves, leaf.charges[:, None]) for leaf in leaves]
     pairs = zip(
         folded(groups, rows, tree, offsets, height), folded(groups, charges, Tree(), {}, height), strict=True
     )
-    return [
-        Nodes(node.name, node.margin_groups, tree.reducer(node.pnl), charge.pnl[:, 0], first[node.name])
-        for node, charge in pairs
-    ]
+    nodes = []
+    for node, charge in pairs:
+        inside = [leaf for leaf, name in zip(leaves, names, strict=True) if name == node.name]
+        shown = largest_underlyings(inside, node.margin_groups)
+        reduced = tree.reducer(node.pnl)
+        nodes.append(Nodes(node.name, node.margin_groups, reduced, charge.pnl[:, 0], shown))
+    return nodes
+
+
+def largest_underlyings(leaves: Sequence[Leaf], margin_groups: Codes) -> Codes:
+    """Of each margin group's leaves, the underlying shown for the one that loses most; -1 without a leaf.
+
+    The first one on a tie. ``margin_groups`` are ascending and hold every leaf's.
+    """
+    largest, shown = np.full(len(margin_groups), -1.0), np.full(len(margin_groups), -1, np.intp)
+    for leaf in leaves:
+        place = np.searchsorted(margin_groups, leaf.group.leaves)
+        better = leaf.reduced.losses > largest[place]
+        largest[place[better]] = leaf.reduced.losses[better]
+        shown[place[better]] = leaf.group.shown[better]
+    return shown
 
 
 def portfolio_counts(plan: Plan) -> Codes:

@@ -33,13 +33,13 @@ def account_figures(plan: Plan, evaluation: Evaluation, rates: Floats) -> pd.Dat
     lines = {name: np.zeros(len(rates)) for name in LINES} | evaluation.lines
     columns |= {name: line / rates for name, line in lines.items()}
     columns["requirement_zero_offsets"] = evaluation.zero_offsets / rates
-    report = plan_report(plan, evaluation)
+    report = report_pnl(plan, evaluation)
     for column, shock in zip(("loss_down_25", "loss_up_25"), STRESS, strict=True):
         columns[column] = np.maximum(-report[:, len(LADDER) + STRESS.index(shock)], 0.0) / rates + 0.0
     return pd.DataFrame(columns, index=pd.Index(plan.margin_groups, name="margin_group"))
 
 
-def plan_report(plan: Plan, evaluation: Evaluation) -> Floats:
+def report_pnl(plan: Plan, evaluation: Evaluation) -> Floats:
     """P&L [M, 12] of each margin group when every underlying moves by the same report shock."""
     leaves = evaluation.leaves
     columns = [
@@ -50,24 +50,16 @@ def plan_report(plan: Plan, evaluation: Evaluation) -> Floats:
 
 
 def _worst(plan: Plan, evaluation: Evaluation) -> dict[str, Any]:
-    """The scenario of each margin group's largest node and that node's shocks in it.
-
-    Under one joint worst the shocks are those of the class group with the greatest loss of its own.
-    """
-    size, leaves = len(plan.margin_groups), evaluation.leaves
+    """The scenario of each margin group's largest node, and the shocks of that node's largest leaf in it."""
+    size = len(plan.margin_groups)
     scenario, owner = np.full(size, -1, np.intp), np.full(size, -1, np.intp)
     largest = np.full(size, -1.0)
     for node in evaluation.nodes:
-        better = node.reduced.losses > largest[node.margin_groups]
+        better = (node.reduced.losses > largest[node.margin_groups]) & (node.underlyings >= 0)
         groups = node.margin_groups[better]
         largest[groups] = node.reduced.losses[better]
         scenario[groups] = node.reduced.scenarios[better]
-        owner[groups] = node.underlying
-    order = np.lexsort((-np.arange(len(leaves.losses)), leaves.losses, leaves.margin_groups))
-    biggest = np.full(size, -1, np.intp)
-    biggest[leaves.margin_groups[order]] = leaves.underlyings[order]
-    scenario[biggest < 0] = -1
-    owner = np.where((owner < 0) & (scenario >= 0), biggest, owner)
+        owner[groups] = node.underlyings[better]
     known = scenario >= 0
     price, vol = np.zeros(size), np.zeros(size)
     price[known] = evaluation.states.spot_shocks[owner[known], scenario[known]]

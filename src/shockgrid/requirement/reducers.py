@@ -49,7 +49,7 @@ def expected_shortfall(level: float) -> Reducer:
         raise InputError(msg, column="level", value=level)
 
     def reduce(pnl: Floats) -> Reduced:
-        tail = max((1.0 - level) * pnl.shape[1], 1e-9)
+        tail = (1.0 - level) * pnl.shape[1]
         weights = np.clip(tail - np.arange(pnl.shape[1]), 0.0, 1.0) / tail
         mean = np.sort(pnl, axis=1) @ weights
         return Reduced(np.maximum(-mean, 0.0) + 0.0, np.argmin(pnl, axis=1))

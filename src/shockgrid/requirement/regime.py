@@ -58,10 +58,10 @@ class Leaves:
     class_groups: Texts  #: [G]
     product_groups: Texts  #: [G]
     portfolio_groups: Texts  #: [G]
-    underlyings: Codes  #: [G] the class group's first underlying, whose shocks are shown
+    underlyings: Codes  #: [G] the least levered underlying the leaf holds, whose shocks are shown
     losses: Floats  #: [G] the class group's own reduced loss
     scenarios: Codes  #: [G] its scenario
-    price_shocks: Floats  #: [G] spot shock of the class group's first underlying there
+    price_shocks: Floats  #: [G] spot shock of that underlying in it
     vol_shocks: Floats  #: [G]
     tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"
 

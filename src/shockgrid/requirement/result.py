@@ -116,7 +116,7 @@ class MarginResult:
         parts = []
         for group in small.class_groups():
             pnl = class_risk_arrays(group, small.market, states, run.evaluator.backend)[0]
-            owner = group.sections[0][0]
+            owner = int(group.shown[0])
             parts.append(
                 pd.DataFrame(
                     {

@@ -13,9 +13,9 @@ from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.evaluate import Evaluator, Leaf, PortfolioResult
-from shockgrid.requirement.fold import Nodes
-from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime
+from shockgrid.requirement.evaluate import Evaluator, PortfolioResult
+from shockgrid.requirement.fold import Leaf, Nodes, largest_underlyings
+from shockgrid.requirement.regime import Context, Leaves, Regime
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,19 @@ def total(
     if joint_rows is not None:
         minimums = plan.by_margin_group(charges, leaves.margin_groups)
         reduced = regime.tree.reducer(joint_rows)
-        nodes = [Nodes("joint", np.arange(len(joint_rows)), reduced, minimums, -1)]
+        everyone = np.arange(len(joint_rows))
+        nodes = [Nodes("joint", everyone, reduced, minimums, largest_underlyings(found, everyone))]
     class_sum = plan.by_margin_group(leaves.losses, leaves.margin_groups)
     alone = plan.by_margin_group(stand_alone)
     scan, top_up = _scan(plan, nodes)
     context = Context(plan, leaves, values)
-    figures = {add_on.name: _checked(plan, add_on, add_on.figure(context)) for add_on in regime.add_ons}
+    figures = {
+        add_on.name: _checked(plan, f"add-on {add_on.name}", add_on.figure(context))
+        for add_on in regime.add_ons
+    }
     unoffset = np.add(*_scan(plan, [node for result in results for node in result.unoffset]))
     requirement, extra = _formula(regime, scan + top_up, figures)
+    _checked(plan, f"the formula of regime {regime.name}", requirement)
     lines = {
         "stand_alone_sum": alone,
         "hedge_benefit": class_sum - alone,
@@ -77,11 +82,14 @@ def total(
     )
 
 
-def _checked(plan: Plan, add_on: AddOn, figure: Floats) -> Floats:
-    """An add-on's figure, once it is known to be finite and not negative."""
+def _checked(plan: Plan, name: str, figure: Floats) -> Floats:
+    """A figure of a regime's own function, once it is known to be one finite amount >= 0 a margin group."""
+    if np.shape(figure) != (len(plan.margin_groups),):
+        problem = f"{name}: expected one amount for each of {len(plan.margin_groups)} margin groups"
+        raise InputError(problem, value=np.shape(figure))
     odd = np.flatnonzero(~(np.isfinite(figure) & (figure >= 0.0)))
     if len(odd):
-        problem = f"add-on {add_on.name}: expected a finite charge >= 0 for {plan.margin_groups[odd[0]]}"
+        problem = f"{name}: expected a finite amount >= 0 for margin group {plan.margin_groups[odd[0]]}"
         raise InputError(problem, value=float(figure[odd[0]]))
     return figure
 
@@ -110,7 +118,7 @@ def _scan(plan: Plan, nodes: Sequence[Nodes]) -> tuple[Floats, Floats]:
 
 def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
     lengths = [len(leaf.group.leaves) for leaf in found]
-    first = np.repeat([leaf.group.sections[0][0] for leaf in found], lengths).astype(np.intp)
+    shown = _joined([leaf.group.shown for leaf in found], np.intp)
     scenarios = _joined([leaf.reduced.scenarios for leaf in found], np.intp)
     pnl = np.concatenate([np.zeros((0, len(evaluator.other))), *[leaf.tagged for leaf in found]])
     tags = np.asarray(evaluator.scenarios.tags, object)[evaluator.other]
@@ -124,11 +132,11 @@ def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
         class_groups=named("name"),
         product_groups=named("product_group"),
         portfolio_groups=named("portfolio_group"),
-        underlyings=first,
+        underlyings=shown,
         losses=_joined([leaf.reduced.losses for leaf in found]),
         scenarios=scenarios,
-        price_shocks=states.spot_shocks[first, scenarios],
-        vol_shocks=states.vol_shocks[first, scenarios],
+        price_shocks=states.spot_shocks[shown, scenarios],
+        vol_shocks=states.vol_shocks[shown, scenarios],
         tagged={str(tag): pnl[:, tags == tag] for tag in dict.fromkeys(tags)},
     )
 
