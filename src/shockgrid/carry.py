@@ -93,6 +93,9 @@ class Dividends:
         door.reject(codes < 0, "underlying", "E_UNDERLYING", "expected an underlying of the market")
         drops = pd.DatetimeIndex(stamps).normalize().tz_localize("America/New_York").tz_convert(None)
         years = years_between(as_of, drops.to_numpy("datetime64[ns]"))
+        repeated = pd.DataFrame({"owner": owners, "years": years, "amount": amounts}).duplicated()
+        message = "the same dividend again; both are counted"
+        door.flag(repeated.to_numpy(bool), "ex_date", "W_DUPLICATE", message)
         ahead = ~door.bad & (years > 0)
         order = np.lexsort((years[ahead], codes[ahead]))
         table = (codes[ahead][order], years[ahead][order], amounts[ahead][order])

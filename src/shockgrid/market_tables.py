@@ -13,7 +13,7 @@ from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, LARGEST_RATE, Curve, Dividen
 from shockgrid.columns import LARGEST_PRICE, Door, joined_rejects
 from shockgrid.errors import InputError
 from shockgrid.instrument_table import read_instruments
-from shockgrid.market import PORTFOLIO_TYPES, Market, Underlyings
+from shockgrid.market import PORTFOLIO_TYPES, Instruments, Market, Underlyings
 from shockgrid.symbols import canonical
 
 LARGEST_PLAUSIBLE_VOL = 5.0  #: a column of vols with a median above 500 % is a column of per cents
@@ -47,9 +47,10 @@ def build(
     zero_curve, curve_rejects = Curve.read(curve)
     cash, cash_rejects = Dividends.read(dividends, names.names, stamp)
     priced, quote_door = _read_quotes(quotes)
-    given, forward_rejects = _read_forwards(forwards, names, stamp)
+    given, forward_door = _read_forwards(forwards, names, stamp)
     table = read_instruments(instruments, names, priced, given, zero_curve, cash, rates, stamp)
-    shares, offset_rejects = _read_offsets(offsets)
+    shares, offset_rejects = _read_offsets(offsets, names)
+    _flag_unused(forward_door, given, table.instruments)
     stray = ~_canonical_symbols(quote_door).isin(table.symbols).to_numpy(bool)
     quote_door.reject(stray, "symbol", "E_INSTRUMENT", "expected a symbol of the instruments table")
     found = [table.rejects, *name_rejects, quote_door.rejects(), curve_rejects, cash_rejects]
@@ -62,7 +63,7 @@ def build(
         offsets=shares,
         unpriced=table.unpriced,
         unread_underlyings=unread,
-        rejects=joined_rejects([*found, forward_rejects, fx_rejects, offset_rejects]),
+        rejects=joined_rejects([*found, forward_door.rejects(), fx_rejects, offset_rejects]),
     )
 
 
@@ -125,8 +126,11 @@ def _carries(door: Door) -> Any:
     """Dividend yield plus borrow rate."""
     total = np.zeros(len(door))
     for column in ("yield_dec", "borrow_dec"):
-        values = door.number(column, default=0.0, low=-LARGEST_RATE, high=LARGEST_RATE)
+        values = door.number(column, default=0.0)
         _refuse_per_cent(door, column, values[values != 0.0], LARGEST_PLAUSIBLE_CARRY)
+        extreme = np.abs(values) > LARGEST_RATE
+        door.reject(extreme, column, "E_RANGE", f"expected a number within +-{LARGEST_RATE:g}")
+        values = np.where(extreme, 0.0, values)
         message = "above 100 %, used as it is"
         door.flag(np.abs(values) > LARGEST_PLAUSIBLE_RATE, column, "W_RATE", message)
         total += values
@@ -150,6 +154,8 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
     door = Door("groups", frame, required=columns[:1], optional=columns[1:], key="underlying")
     listed = pd.DataFrame({column: door.text(column) for column in columns})
     door.unique(listed["underlying"].to_numpy(object), "underlying")
+    strangers = ~listed["underlying"].isin(names).to_numpy(bool)
+    door.flag(strangers, "underlying", "W_UNUSED", "no underlying of the market has this name")
     parent = "underlying"
     for column in columns[1:]:
         listed[column] = listed[column].where(listed[column] != "", listed[parent])
@@ -169,13 +175,16 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
     return [column.to_numpy(object) for column in groups], door.rejects()
 
 
-def _read_offsets(source: Any) -> tuple[dict[tuple[str, str], float], pd.DataFrame]:
+def _read_offsets(source: Any, names: Underlyings) -> tuple[dict[tuple[str, str], float], pd.DataFrame]:
     columns = ("level", "group", "offset_dec")
     door = Door("offsets", _empty(columns) if source is None else source, required=columns, key="group")
     levels, groups = door.choice("level", ("product", "portfolio")), door.text("group")
     shares = door.number("offset_dec", low=0.0, high=1.0)
     keys = (pd.Series(levels).astype(str) + " " + pd.Series(groups).astype(str)).to_numpy(object)
     door.unique(keys, "group")
+    known = {"product": set(names.product_groups), "portfolio": set(names.portfolio_groups)}
+    strangers = [group not in known[level] for level, group in zip(levels, groups, strict=True)]
+    door.flag(np.array(strangers, bool), "group", "W_UNUSED", "no group of this level has this name")
     rows = np.flatnonzero(~door.bad)
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()
 
@@ -201,15 +210,25 @@ def _read_quotes(source: Any) -> tuple[pd.DataFrame, Door]:
     door.reject(crossed & empty, "bid", "E_CROSSED", "bid above ask, and neither mark nor vol beside them")
     door.flag(crossed, "bid", "W_CROSSED", "bid above ask, the mid is not used")
     door.unique(symbols, "symbol")
-    two_sided = (bids > 0.0) & (asks >= bids)
+    two_sided = (asks >= bids) & (asks > 0.0)
+    message = "nobody bids, the middle of 0 and the ask is used"
+    door.flag(two_sided & (bids == 0.0) & empty, "bid", "W_NO_BID", message)
     marks = np.where(np.isnan(marks) & two_sided, 0.5 * (bids + asks), marks)
     table = {"symbol": symbols, "mark": marks, "vol": vols, "quote_line": door.lines}
     return pd.DataFrame(table)[~door.bad], door
 
 
-def _read_forwards(
-    source: Any, names: Underlyings, stamp: np.datetime64
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _flag_unused(door: Door, given: pd.DataFrame, instruments: Instruments) -> None:
+    """Flag forwards that no instrument uses: a wrong time of day would otherwise go unseen."""
+    series = pd.DataFrame({"underlying": instruments.underlyings, "years": instruments.years})
+    pairs = given[["underlying", "years"]].reset_index(names="row")
+    used = pairs.merge(series.drop_duplicates(), on=["underlying", "years"])["row"]
+    unused = np.ones(len(door), bool)
+    unused[used.to_numpy(np.intp)] = False
+    door.flag(unused, "expiry_utc", "W_UNUSED", "no instrument of this underlying expires at this instant")
+
+
+def _read_forwards(source: Any, names: Underlyings, stamp: np.datetime64) -> tuple[pd.DataFrame, Door]:
     columns = ("underlying", "expiry_utc", "forward")
     frame = _empty(columns) if source is None else source
     door = Door("forwards", frame, required=columns, optional=("discount_factor",), key="underlying")
@@ -221,4 +240,4 @@ def _read_forwards(
     keys = (pd.Series(codes).astype(str) + " " + pd.Series(years).astype(str)).to_numpy(object)
     door.unique(keys, "expiry_utc")
     table = {"underlying": codes, "years": years, "forward": forwards, "discount_factor": factors}
-    return pd.DataFrame(table)[~door.bad], door.rejects()
+    return pd.DataFrame(table)[~door.bad], door

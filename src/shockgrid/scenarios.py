@@ -12,11 +12,20 @@ from numpy.typing import ArrayLike
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.shocks import CommonShocks, ListOfShocks, TypeShocks, digest, historical_shocks, joint_shocks
+from shockgrid.shocks import (
+    CommonShocks,
+    ListedShocks,
+    ListOfShocks,
+    TypeShocks,
+    digest,
+    historical_shocks,
+    joint_shocks,
+)
 
 Shocks: TypeAlias = Callable[[Market], Floats]
 
 
+LARGEST_SHOCK = 10.0  #: + 1,000 %, twice the widest move of any regime we know of; beyond it, per cent
 _PER_SCENARIO = ("relative", "term_powers", "vol_floors", "vol_caps", "weights", "leveraged")
 
 
@@ -176,9 +185,12 @@ class Rule(NamedTuple):
 
 def _built(names: Sequence[str], tag: str, spot: ListOfShocks, vol: ListOfShocks, rule: Rule) -> ScenarioSet:
     count = len(names)
+    if count != spot.values.shape[-1] and not isinstance(spot, ListedShocks):
+        problem = f"expected {spot.values.shape[-1]} names"
+        raise InputError(problem, column="names", value=count)
     weights = np.array(np.broadcast_to(np.asarray(rule.weight, float), count))
     _check_shocks("spot_shock", spot.values, lowest=-1.0)
-    _check_shocks("vol_shock", vol.values, lowest=-np.inf)
+    _check_shocks("vol_shock", vol.values, lowest=-LARGEST_SHOCK)
     _check_shocks("weight", weights, lowest=0.0)
     _check_rule(rule)
     return ScenarioSet(
@@ -202,10 +214,10 @@ def _check_shocks(column: str, values: Floats, *, lowest: float) -> None:
     if len(odd):
         problem = f"entry {odd[0]} is not finite"
         raise InputError(problem, column=column, value=float(flat[odd[0]]))
-    low = np.flatnonzero(flat < lowest)
-    if len(low):
-        problem = f"entry {low[0]} is below {lowest:g}"
-        raise InputError(problem, column=column, value=float(flat[low[0]]))
+    outside = np.flatnonzero((flat < lowest) | (flat > LARGEST_SHOCK))
+    if len(outside):
+        problem = f"entry {outside[0]} is not in [{lowest:g}, {LARGEST_SHOCK:g}]; 0.2 is 20 %"
+        raise InputError(problem, column=column, value=float(flat[outside[0]]))
 
 
 def _check_rule(rule: Rule) -> None:

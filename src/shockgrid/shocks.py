@@ -110,7 +110,10 @@ class ListedShocks:
 def joint_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:
     """Names, spot shocks and vol shocks of a list of joint scenarios; see ``ScenarioSet.joint``."""
     columns = ("scenario", "underlying", "spot_shock")
-    door = Door(TABLE, frame, required=columns, optional=("vol_shock",), key="scenario")
+    rows = frame_of(frame, TABLE)
+    if "scenario" in rows.columns:  # a number is as good a label as a name
+        rows = rows.assign(scenario=rows["scenario"].astype(str))
+    door = Door(TABLE, rows, required=columns, optional=("vol_shock",), key="scenario")
     labels, owners = door.text("scenario"), door.text("underlying")
     spots, vols = door.number("spot_shock"), door.number("vol_shock", default=0.0)
     door.unique((pd.Series(labels) + "\n" + pd.Series(owners)).to_numpy(object), "underlying")
@@ -126,6 +129,10 @@ def joint_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:
 def historical_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:
     """Names, spot shocks and (zero) vol shocks of historical vectors; see ``ScenarioSet.history``."""
     table = frame_of(frame, "history")
+    dated = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    if dated:
+        problem = "expected returns as numbers; dates belong into the index (set_index)"
+        raise InputError(problem, table="history", column=str(dated[0]))
     dates, names = table.shape
     order = np.repeat(np.arange(dates), names)
     owners = np.tile(table.columns.to_numpy(object), dates)

@@ -15,6 +15,7 @@ is not canonical after renaming is left out and named in the notes.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,6 +79,8 @@ class ColumnMap:
         for column, wanted in table.filter.items():
             self._require(frame, name, "filter", column)
             kept = frame[frame[column].astype("str") == wanted]
+            if len(kept) == 0 < len(frame):
+                raise self._error(name, f"filter.{column}", f"no row has {wanted!r}")
             if len(kept) < len(frame):
                 notes.append(f"{name}: {len(frame) - len(kept)} rows left out, {column} is not {wanted!r}")
             frame = kept.reset_index(drop=True)
@@ -146,8 +149,8 @@ def _entry(place: str, name: str, part: str, key: str, value: Any) -> str | floa
         problem = f"{place}: {canonical!r} is no column of {name}; expected {', '.join(TABLES[name].names())}"
         raise ParameterError(problem)
     if part == "scale":
-        if not number:
-            problem = f"{place}: expected a number (got {value!r})"
+        if not number or not math.isfinite(value) or value == 0.0:
+            problem = f"{place}: expected a finite number other than 0 (got {value!r})"
             raise ParameterError(problem)
         return float(value)
     if part == "constants" and number:

@@ -75,7 +75,7 @@ TABLES: dict[str, Table] = {
             _key("symbol", "as in instruments"),
             Column("bid", "price per unit, >= 0"),
             Column("ask", "price per unit, >= bid"),
-            Column("mark", "price per unit, >= 0; blank: middle of bid and ask where the bid is above 0"),
+            Column("mark", "price per unit, >= 0; blank: middle of bid and ask"),
             Column("vol", "implied volatility as a decimal: 0.25 is 25 %; blank: implied from the mark"),
             Column("quote_utc", f"time of the quote, {_UTC}"),
             Column("open_interest", "contracts"),

@@ -45,14 +45,14 @@ class Span(_Sourced):
     """A line of equally spaced shocks."""
 
     values: tuple[float, float]
-    count: int = Field(ge=1)
+    count: int = Field(ge=1, le=10_000)
 
 
 class Range(_Sourced):
     """How far a portfolio type is moved, as positive fractions."""
 
     down: Share
-    up: Annotated[float, Field(gt=0.0)]
+    up: Annotated[float, Field(gt=0.0, le=5.0)]
 
 
 class _File(BaseModel):
@@ -62,11 +62,22 @@ class _File(BaseModel):
     effective: datetime.date
 
 
+class Ranges(BaseModel):
+    """A range for each portfolio type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    equity: Range
+    narrow_index: Range
+    broad_index: Range
+    broad_index_high_cap: Range
+
+
 class TimsParameters(_File):
     """The numbers of ``tims``."""
 
     points: Points
-    ranges: dict[Literal["equity", "narrow_index", "broad_index", "broad_index_high_cap"], Range]
+    ranges: Ranges
     minimum_per_unit: Number
 
 
@@ -79,6 +90,14 @@ class HouseParameters(_File):
     concentration_wide: Number
     concentration_narrow: Number
     concentration_names: Count
+
+
+def faults(error: ValidationError) -> str:
+    """What pydantic found, as one line: path, message, value."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
+        for fault in error.errors()
+    )
 
 
 Model = TypeVar("Model", bound=_File)
@@ -100,9 +119,5 @@ def load(model: type[Model], path: str | Path | None, default: str) -> Model:
         problem = f"{shown}: {error}"
         raise ParameterError(problem) from error
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
-            for fault in error.errors()
-        )
-        problem = f"{shown}: {faults}"
+        problem = f"{shown}: {faults(error)}"
         raise ParameterError(problem) from error

@@ -8,11 +8,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shockgrid.errors import ParameterError
 from shockgrid.regimes.house import house
+from shockgrid.regimes.parameter_files import faults
 from shockgrid.regimes.tims import tims
 from shockgrid.requirement.regime import Program, Regime
 
@@ -35,8 +37,11 @@ class Policy:
         source = Path(path)
         try:
             table = _PolicyFile.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             problem = f"{path}: {error}"
+            raise ParameterError(problem) from error
+        except ValidationError as error:
+            problem = f"{path}: {faults(error)}"
             raise ParameterError(problem) from error
         known: dict[str, Regime] = {}
 
@@ -60,8 +65,8 @@ class _ProgramRow(BaseModel):
 
     exchange: str | None = None
     house: str | None = None
-    minimum_equity: float = Field(default=0.0, ge=0.0)
-    call_profile: str = "eod_batch"
+    minimum_equity: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    call_profile: Literal["eod_batch", "intraday_with_approval", "automatic"] = "eod_batch"
 
 
 class _PolicyFile(BaseModel):
@@ -101,7 +106,10 @@ def load_regime(name: str, folder: str | Path = ".") -> Regime:
         spec.loader.exec_module(module)
         found = getattr(module, attribute, None)
         regime = found() if callable(found) else found
-    except Exception as error:  # a user's file may raise anything; it is named, and the cause is kept
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a user's file may raise anything; it is named, and the cause is kept
         problem = f"{source}: {type(error).__name__}: {error}"
         raise ParameterError(problem) from error
     if not isinstance(regime, Regime):

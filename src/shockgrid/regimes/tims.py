@@ -36,8 +36,8 @@ def tims(parameters: str | Path | None = None) -> Regime:
     """
     numbers = load(TimsParameters, parameters, PARAMETERS)
     shocks = {
-        str(kind): [point * (span.down if point < 0 else span.up) for point in numbers.points.values]
-        for kind, span in numbers.ranges.items()
+        kind: [point * (span.down if point < 0 else span.up) for point in numbers.points.values]
+        for kind, span in numbers.ranges
     }
     return Regime(
         name="tims",

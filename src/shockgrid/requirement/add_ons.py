@@ -26,8 +26,8 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
 
     Raises InputError for a rate that is negative or not finite.
     """
-    if not 0.0 <= rate < np.inf:
-        problem = "expected a finite rate of at least 0"
+    if not 0.0 <= rate <= 1.0:
+        problem = "expected a rate in [0, 1]"
         raise InputError(problem, column="contingency rate", value=rate)
 
     def figure(context: Context) -> Floats:

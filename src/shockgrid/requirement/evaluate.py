@@ -97,8 +97,8 @@ class Evaluator:
         free = self.backend.free_bytes()
         if needed > free:
             problem = (
-                f"{len(self.scenarios):,} scenarios for {max(leaves, default=0):,} leaves of one portfolio group "
-                f"need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: fewer scenarios or accounts"
+                f"{len(self.scenarios):,} scenarios for {max(leaves, default=0):,} leaves of one portfolio "
+                f"group need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: ask for fewer"
             )
             raise InputError(problem, table=self.regime.name)
 

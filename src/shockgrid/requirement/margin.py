@@ -72,6 +72,7 @@ def margin(
     InputError : a regime does not fit the market, or a policy the book.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
+    _require_kinds(book, market, regime_or_policy, threads)
     clock, engine = Clock(), get_backend(backend)
     with clock.stage("calibrate"):
         market = with_implied_vols(market, engine)
@@ -101,6 +102,22 @@ def margin(
         runs=tuple(runs),
         binding_runs=binding,
     )
+
+
+def _require_kinds(book: object, market: object, regime: object, threads: object) -> None:
+    expected = (
+        (book, isinstance(book, Book), "book: expected a Book"),
+        (market, isinstance(market, Market), "market: expected a Market"),
+        (
+            regime,
+            hasattr(regime, "programs") or isinstance(regime, Regime),
+            "expected a Regime or a Policy, such as shockgrid.tims()",
+        ),
+        (threads, threads is None or isinstance(threads, int), "threads: expected a whole number or None"),
+    )
+    for value, fits, problem in expected:
+        if not fits:
+            raise InputError(problem, value=value if isinstance(value, str) else type(value).__name__)
 
 
 def _programs(regime_or_policy: Regime | Policy) -> Mapping[str, Program]:

@@ -169,6 +169,14 @@ class Program:
     call_profile: str = "eod_batch"
 
     def __post_init__(self) -> None:
+        for side in ("exchange", "house"):
+            regime = getattr(self, side)
+            if regime is not None and regime.side != side:
+                msg = f"regime {regime.name} is of the {regime.side} side"
+                raise InputError(msg, column=side, value=regime.name)
+        if not 0.0 <= self.minimum_equity < float("inf"):
+            msg = "expected a finite amount of at least 0"
+            raise InputError(msg, column="minimum_equity", value=self.minimum_equity)
         if self.exchange is None and self.house is None:
             msg = "a program needs an exchange or a house regime"
             raise InputError(msg)

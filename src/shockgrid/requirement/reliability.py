@@ -60,8 +60,8 @@ def _doubtful(market: Market) -> tuple[Mask, Mask]:
     symbols, owners = pd.Series(table.symbols, dtype=object), pd.Series(names.names, dtype=object)
     partial = symbols.isin(canonical(keys("instruments", "quotes"))).to_numpy(bool)
     partial = partial | instruments_of(owners.isin(keys("underlyings")))
-    clamped = rejects.loc[rejects["code"] == "W_CLAMPED", "key"]
-    stale = symbols.isin(clamped).to_numpy(bool)
+    guessed = rejects.loc[rejects["code"].isin(["W_CLAMPED", "W_NO_BID"]), "key"]
+    stale = symbols.isin(canonical(guessed.str.strip().to_numpy(object))).to_numpy(bool)
     currencies = pd.Series(names.currencies, dtype=object)
     filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
     return stale | instruments_of(filled), partial
