@@ -10,7 +10,6 @@ from books import book, market, option, requirement, stock
 import shockgrid as sg
 
 CENT = 0.005  # printed to the cent
-TENTH = 0.05  # printed to the tenth
 
 CALL = "XYZ_CALL"
 
@@ -24,18 +23,8 @@ def short_call(days: float, vol: float, rate: float = 0.05) -> sg.Market:
     )
 
 
-def test_long_and_short_stock() -> None:
-    """rules 2.10 (1): 100 shares at 150, worst of +-15 %."""
-    priced = market([stock("XYZ")], {"XYZ": 150.0})
-    result = sg.margin(book([("A", "XYZ", 100), ("B", "XYZ", -100)]), priced, sg.tims())
-    assert requirement(result, "A") == pytest.approx(2250.0, abs=CENT)
-    assert requirement(result, "B") == pytest.approx(2250.0, abs=CENT)
-    assert requirement(result, "A", "worst_price_shock") == -0.15
-    assert requirement(result, "B", "worst_price_shock") == 0.15
-
-
 def test_short_call_at_all_ten_points() -> None:
-    """rules 2.10 (2): the P&L at every valuation point and the requirement."""
+    """The P&L at -15, -12, .. -3, +3, .. +15 %: Black-Scholes differences worked with 50 digits."""
     result = sg.margin(book([("A", CALL, -1)]), short_call(30, 0.30), sg.tims())
     printed = [151.33, 147.14, 136.55, 113.71, 70.91, -105.51, -248.67, -428.39, -640.11, -877.26]
     assert result.scenarios("A")["pnl"].to_numpy() == pytest.approx(printed, abs=CENT)
@@ -43,53 +32,15 @@ def test_short_call_at_all_ten_points() -> None:
 
 
 def test_covered_call_nets_within_its_class() -> None:
-    """rules 2.10 (3): 1,273.67, against 2,302.26 for the two positions by themselves."""
+    """1,425 of the shares less 151.33 of the call, against 1,425 + 877.26 for the two by themselves."""
     result = sg.margin(book([("A", CALL, -1), ("A", "XYZ", 100)]), short_call(30, 0.30), sg.tims())
     assert requirement(result) == pytest.approx(1273.67, abs=CENT)
     assert requirement(result, column="stand_alone_sum") == pytest.approx(2302.26, abs=CENT)
     assert requirement(result, column="hedge_benefit") == pytest.approx(1273.67 - 2302.26, abs=2 * CENT)
 
 
-# rules 8.1, first table of the article, r = 5 %: (days, +-15 % at constant vol, x +20 % relative,
-# x +15 points, +-20 % at constant vol, x +30 % relative)
-TABLE_ONE = [(30, 877.3, 921.4, 999.2, 1310.6, 1353.4), (90, 871.1, 972.8, 1135.1, 1257.6, 1389.8)]
-
-
-@pytest.mark.parametrize("row", TABLE_ONE, ids=["30 days", "90 days"])
-def test_first_table_short_dated(row: tuple[float, ...]) -> None:
-    days, constant, relative, points, wide, wide_relative = row
-    priced, held = short_call(days, 0.30), book([("A", CALL, -1)])
-    plain = {"contingency_rate": 0.0, "concentrated": False}
-    regimes = [
-        (sg.tims(), constant),
-        (sg.house(spot=[-0.15, 0.15], vol=[0.0, 0.20], **plain), relative),
-        (sg.house(spot=[-0.15, 0.15], vol=[0.0, 0.15], vol_mode="absolute", **plain), points),
-        (sg.house(spot=[-0.20, 0.20], vol=[0.0], **plain), wide),
-        (sg.house(spot=[-0.20, 0.20], vol=[0.0, 0.30], **plain), wide_relative),
-    ]
-    for regime, expected in regimes:
-        assert requirement(sg.margin(held, priced, regime)) == pytest.approx(expected, abs=TENTH)
-
-
-@pytest.mark.parametrize(("days", "expected"), [(30, 837.35), (90, 856.4)])
-def test_a_jump_in_vol_lowers_the_exchange_requirement(days: float, expected: float) -> None:
-    """rules 8.1: at constant vol under the shock, 30 % -> 60 % lowers the requirement."""
-    result = sg.margin(book([("A", CALL, -1)]), short_call(days, 0.60), sg.tims())
-    assert requirement(result) == pytest.approx(expected, abs=TENTH if days == 90 else CENT)
-
-
-def test_first_table_at_one_year() -> None:
-    """venues, section 0: r = 4 %, one year; only a vol shock relative to the vol makes it rise."""
-    held = book([("A", CALL, -1)])
-    scaled = sg.house(spot=[-0.15, 0.15], vol=[-0.30, 0.30], contingency_rate=0.0, concentrated=False)
-    for vol, exchange, stressed in ((0.30, 906.20, 1243.92), (0.60, 933.69, 1614.56)):
-        priced = short_call(365, vol, 0.04)
-        assert requirement(sg.margin(held, priced, sg.tims())) == pytest.approx(exchange, abs=CENT)
-        assert requirement(sg.margin(held, priced, scaled)) == pytest.approx(stressed, abs=CENT)
-
-
-def article_book() -> tuple[sg.Book, sg.Market]:
-    """rules 8.2: long 100 A at 150, short 1 B 50-call at 2.00, S_B = 50, r = 0 (any expiry: 90 days)."""
+def pair() -> tuple[sg.Book, sg.Market]:
+    """Long 100 A at 150, short 1 B 50-call at 2.00, S_B = 50, r = 0 (any expiry: 90 days)."""
     priced = market(
         [stock("A"), stock("B"), option("B50", "B", "C", 50.0, 90)],
         {"A": 150.0, "B": 50.0},
@@ -99,7 +50,7 @@ def article_book() -> tuple[sg.Book, sg.Market]:
     return book([("A", "A", 100), ("A", "B50", -1)]), priced
 
 
-def article_scenarios() -> sg.ScenarioSet:
+def joint_rows() -> sg.ScenarioSet:
     moves = [(-0.15, -0.15, 0.20), (0.15, 0.15, 0.20), (-0.10, 0.20, 0.30), (0.0, 0.10, -0.15)]
     rows = [
         {"scenario": f"row {k + 1}", "underlying": name, "spot_shock": spot, "vol_shock": vol}
@@ -110,9 +61,9 @@ def article_scenarios() -> sg.ScenarioSet:
 
 
 def test_second_table() -> None:
-    held, priced = article_book()
+    held, priced = pair()
     plain = {"contingency_rate": 0.0, "concentrated": False}
-    joint = sg.margin(held, priced, sg.house(scenarios=article_scenarios(), joint=True, **plain))
+    joint = sg.margin(held, priced, sg.house(scenarios=joint_rows(), joint=True, **plain))
     assert requirement(joint) == pytest.approx(2326.26, abs=CENT)
     assert requirement(joint, column="worst_scenario") == 2
     option_pnl = joint.scenarios("A").query("class_group == 'B'")["pnl"].to_numpy()
@@ -125,7 +76,7 @@ def test_second_table() -> None:
 
 
 def test_concentration_overlay() -> None:
-    """rules 3.1: 100k/60k/40k -> 50,000; eight longs of 25k stay at the standard 30,000."""
+    """0.30 x 160k + 0.05 x 40k = 50,000 tops up 0.15 x 200k; 0.30 x 50k + 0.05 x 150k = 22,500 does not."""
     regime = sg.house(spot=[-0.15, 0.15], vol=[0.0], contingency_rate=0.0)
     uneven = {"X": 100_000, "Y": 60_000, "Z": 40_000}
     even = {f"N{k}": 25_000 for k in range(8)}
@@ -158,7 +109,7 @@ def test_contingency_on_uncovered_shorts() -> None:
 
 
 def test_group_offsets() -> None:
-    """rules 2.4: class A -5,000 and class B +4,000 at the worst point, offset 100, 90, 75 and 0 %.
+    """Class A -5,000 and class B +4,000 at the worst point, offset 100, 90, 75 and 0 %.
 
     10,000 / 0.15 and 8,000 / 0.15 of stock give 5,000 and 4,000 at half the range... spelled out: long A
     worth 33,333.33 loses 5,000 at -15 %, short B worth 26,666.67 gains 4,000 there.
@@ -197,7 +148,7 @@ def test_what_nets_to_nothing_is_no_sibling() -> None:
 
 
 def test_leveraged_and_inverse_funds() -> None:
-    """rules 2.2: the range of the tracked index times the leverage; an inverse fund moves against it."""
+    """The range of the tracked index times the leverage (FINRA RN 09-53); an inverse moves against it."""
     priced = market(
         [stock("SPXL", "etf"), stock("SH", "etf")],
         {
@@ -213,8 +164,10 @@ def test_leveraged_and_inverse_funds() -> None:
 
 
 def test_minimum_per_contract() -> None:
-    """rules 2.5: long 100 puts and long 100 calls far from the money cost 200 x 37.50 = 7,500, and a flat
-    pair inside the margin group costs nothing."""
+    """Long 100 puts and 100 calls far from the money: 200 x 37.50 = 7,500; a flat pair costs nothing.
+
+    Cboe, Margin Requirement Examples for Sample Options-based Positions, 2007.
+    """
     rows = [option("FAR_P", "XYZ", "P", 10.0, 30), option("FAR_C", "XYZ", "C", 900.0, 30)]
     quotes = [{"symbol": "FAR_P", "vol": 0.3}, {"symbol": "FAR_C", "vol": 0.3}]
     priced = market(rows, {"XYZ": 100.0}, quotes)

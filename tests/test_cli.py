@@ -50,7 +50,7 @@ def requirement(folder: Path, account: str) -> float:
 def test_the_example_of_the_rule_book(firm: Path, tmp_path: Path) -> None:
     done = run(firm)
     assert done.exit_code == 0, done.output
-    # rules/us.md 2.10: a short call, and the same call covered, to the cent
+    # 95 -> 109.25 against a 100 call, and the same call covered: Black-Scholes, to the cent
     assert requirement(tmp_path / "run", "000123") == pytest.approx(877.26, abs=0.005)
     assert requirement(tmp_path / "run", "000456") == pytest.approx(1273.67, abs=0.005)
     assert requirement(tmp_path / "run", "CASH") == 0

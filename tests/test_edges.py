@@ -37,8 +37,8 @@ SPOTS: dict[str, Any] = {
     "PENNY": 2.0,
     "TEN": 10.0,
 }
-# rules/us.md 4.2: n m (P + max(b L U - OTM, 10 % L U or, for a put, L K)); 4.1: N (U + max(5, 30 % L U)),
-# below 5 a share N (U + max(2.50, U))
+# Cboe Margin Manual 2021-11-30: n m (P + max(b L U - OTM, 10 % L U or, for a put, L K)).
+# FINRA 4210(c)(3): N (U + max(5, 30 % L U)), below 5 a share N (U + max(2.50, U)).
 NAKED = [
     ("X", "C", 110.0, 2 * 100 * max(0.20 * 100 - 10, 0.10 * 100)),
     ("X", "C", 95.0, 2 * 100 * 0.20 * 100),

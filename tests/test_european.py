@@ -14,7 +14,7 @@ from shockgrid.errors import BackendUnavailable, InputError
 from shockgrid.pricing import european
 from shockgrid.valuation import price_european
 
-#: The bar of the design: absolute error in units of spot. 45 ulp of 1; the observed maximum is 6e-16.
+#: What we hold ourselves to: absolute error in units of spot. 45 ulp of 1; the observed maximum is 6e-16.
 ERROR_PER_SPOT = 1e-14
 #: Parity is two roundings of each of forward, strike and value.
 PARITY_PER_AMOUNT = 8 * np.finfo(np.float64).eps

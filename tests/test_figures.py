@@ -17,6 +17,7 @@ SPOTS = {"A": 100.0, "B": {"spot": 50.0, "leverage": -2.0}}
 PRICED = market(
     [stock("A"), stock("B"), option("AC", "A", "C", 400.0, 30)], SPOTS, [{"symbol": "AC", "vol": 0.3}]
 )
+TEN = sg.ScenarioSet.grid([0.1])
 HELD = book([("one", "A", 10), ("one", "AC", -2), ("two", "B", 10), ("three", "A", -1)])
 
 

@@ -12,7 +12,7 @@ from shockgrid.errors import InputError
 from shockgrid.pricing.european import black
 from shockgrid.valuation import implied_vol, price_european
 
-#: The bar of the design for repricing, in units of the forward.
+#: What we hold ourselves to for repricing, in units of the forward.
 REPRICING_PER_FORWARD = 1e-10
 #: Solver and price each lose a few ulp; a vol is asked for only to what its vega can resolve, times this.
 ULPS_OF_FORWARD = 64 * np.finfo(np.float64).eps

@@ -13,7 +13,7 @@ from shockgrid.backends.contract import Series
 from shockgrid.pricing import european
 from shockgrid.states import States
 
-#: The bar of the design for values, in units of spot; the plain formula takes as much again.
+#: What we hold ourselves to for values, in units of spot; the plain formula takes as much again.
 ERROR_PER_SPOT = 2e-14
 #: A sum of signed values loses an ulp of its gross amount a term.
 ERROR_PER_GROSS = 1e-13

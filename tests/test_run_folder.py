@@ -38,7 +38,7 @@ def test_everything_is_there_and_adds_up(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == FILES
     manifest = json.loads((finished / "manifest.json").read_text())
     totals = manifest["control_totals"]
-    # rules/us.md 2.10, examples 2 and 3, to the cent; the cash account has no requirement
+    # a short call and the same call covered, Black-Scholes, to the cent; cash alone needs nothing
     assert totals["sum_requirement"] == pytest.approx(877.26 + 1273.67, abs=0.01)
     # -1 and -1 calls, 100 shares
     assert totals["sum_quantity"] == 98

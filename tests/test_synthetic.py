@@ -17,7 +17,7 @@ from shockgrid.io.synthetic import (
 from shockgrid.requirement import margin
 
 SEEDS = (1, 2, 3)
-SIZE_TOLERANCE = 0.05  # the sizes the issue names are approximate
+SIZE_TOLERANCE = 0.05  # the generator rounds per name and per account
 MARK_DECIMALS = 1e-6  # marks carry six decimals
 
 

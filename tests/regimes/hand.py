@@ -36,7 +36,7 @@ def relative_30():
 
 
 def joint_list():
-    """The article's four rows: A and B move by different amounts in one scenario."""
+    """Four rows in which A and B move by different amounts in one scenario."""
     moves = [(-0.15, -0.15, 0.20), (0.15, 0.15, 0.20), (-0.10, 0.20, 0.30), (0.0, 0.10, -0.15)]
     rows = [
         {"scenario": f"row {k + 1}", "underlying": name, "spot_shock": spot, "vol_shock": vol}
