@@ -85,72 +85,82 @@ def read_instruments(
 
 
 def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: np.datetime64) -> pd.DataFrame:
-    symbols = canonical(door.text("symbol"))
-    kinds = door.choice("type", INSTRUMENT_TYPES)
-    owners = door.text("underlying")
+    owners, kinds = door.text("underlying"), door.choice("type", INSTRUMENT_TYPES)
     codes = names.codes(owners)
-    option, expires = kinds == "option", np.isin(kinds.astype(str), ("option", "future"))
-    rights = door.choice("right", ("c", "p", "call", "put"))
-    strikes = door.number("strike", above=0.0, high=LARGEST_PRICE)
-    styles = door.choice("style", ("american", "european"), "european")
-    expiries = door.instant("expiry_utc")
-    years = years_between(stamp, expiries)
-    multipliers = door.number("multiplier", above=0.0, high=1e9)
-    units = door.number("units_per_contract", above=0.0, high=1e9)
-    extra = door.number("cash_per_contract", default=0.0, low=-LARGEST_PRICE, high=LARGEST_PRICE)
     own = np.where(codes >= 0, names.currencies[codes], "") if len(names.names) else np.full(len(codes), "")
-    currencies = door.text("currency")
-    currencies = np.where(currencies == "", own, currencies)
-    door.choice("settlement_time", ("am", "pm"), "pm")
-    door.choice("settlement_kind", ("cash", "physical"), "cash")
-    inverse = door.boolean("inverse")
-
-    door.reject(codes < 0, "underlying", "E_UNDERLYING", "expected an underlying of the market with a spot")
-    door.reject(
-        kinds == "flat", "type", "E_UNSUPPORTED", "flat-rate types need a haircut table, not read yet"
-    )
-    door.reject(inverse, "inverse", "E_UNSUPPORTED", "coin-settled (inverse) contracts are not priced yet")
-    given = door.text("right") != ""
-    for column, blank in (("right", ~given), ("strike", np.isnan(strikes))):
-        door.reject(option & blank, column, "E_MISSING", "an option needs it")
-    door.reject(expires & np.isnan(years), "expiry_utc", "E_MISSING", "an option or future needs it")
-    door.reject(expires & (years < 0), "expiry_utc", "E_EXPIRED", "expected an expiry at or after as_of")
-    door.reject(
-        np.isin(kinds.astype(str), ("future", "perpetual")) & np.isnan(multipliers),
-        "multiplier",
-        "E_MISSING",
-        "a future needs it",
-    )
-    unknown = ~pd.Series(currencies, dtype=object).isin(list(fx)).to_numpy(bool)
-    door.reject(unknown, "currency", "E_FX", "expected the base currency or a currency of the fx table")
-    message = "its underlying is in another currency, and such contracts are not priced"
-    door.reject((codes >= 0) & (currencies != own), "currency", "E_MISMATCH", message)
-    calls = pd.Series(rights, dtype=object).astype(str).str.startswith("c").to_numpy(bool)
-    _check_symbols(door, symbols, option, calls, strikes, units, expiries)
-    door.unique(symbols, "symbol")
-    usual = np.where(option, OPTION_MULTIPLIER, np.where(kinds == "", np.nan, 1.0))
-    multipliers = np.where(np.isnan(multipliers), usual, multipliers)
-    return pd.DataFrame(
+    currencies, expiries = door.text("currency"), door.instant("expiry_utc")
+    rights = pd.Series(door.choice("right", ("c", "p", "call", "put")), dtype=object).astype(str)
+    for column, choices in (("settlement_time", ("am", "pm")), ("settlement_kind", ("cash", "physical"))):
+        door.choice(column, choices, choices[0])
+    rows = pd.DataFrame(
         {
-            "symbol": symbols,
+            "symbol": canonical(door.text("symbol")),
             "underlying": codes,
             "owner": owners,
+            "own_currency": own,
             "type": kinds,
-            "right": np.where(option & given, np.where(calls, "C", "P"), ""),
-            "strike": np.where(option, strikes, 1.0),
-            "american": option & (styles == "american"),
-            "years": np.where(expires, years, 0.0),
-            "multiplier": multipliers,
-            "units_per_contract": np.where(np.isnan(units), multipliers, units),
-            "cash_per_contract": extra,
-            "currency": currencies,
+            "right": np.where(door.text("right") == "", "", rights.str[:1].str.upper()),
+            "strike": door.number("strike", above=0.0, high=LARGEST_PRICE),
+            "american": door.choice("style", ("american", "european"), "european") == "american",
+            "expiry": expiries,
+            "years": years_between(stamp, expiries),
+            "multiplier": door.number("multiplier", above=0.0, high=1e9),
+            "units_per_contract": door.number("units_per_contract", above=0.0, high=1e9),
+            "cash_per_contract": door.number(
+                "cash_per_contract", default=0.0, low=-LARGEST_PRICE, high=LARGEST_PRICE
+            ),
+            "currency": np.where(currencies == "", own, currencies),
+            "inverse": door.boolean("inverse"),
         }
+    )
+    _check_terms(door, rows, fx)
+    _check_symbols(door, rows)
+    door.unique(rows["symbol"].to_numpy(object), "symbol")
+    return _filled(rows)
+
+
+def _check_terms(door: Door, rows: pd.DataFrame, fx: dict[str, float]) -> None:
+    def reject(mask: pd.Series, column: str, code: str, message: str) -> None:
+        door.reject(mask.to_numpy(bool), column, code, message)
+
+    kinds, option = rows["type"], rows["type"] == "option"
+    expires, future = kinds.isin(["option", "future"]), kinds.isin(["future", "perpetual"])
+    message = "expected an underlying of the market with a spot"
+    reject(rows["underlying"] < 0, "underlying", "E_UNDERLYING", message)
+    reject(kinds == "flat", "type", "E_UNSUPPORTED", "flat-rate types need a haircut table, not read yet")
+    reject(rows["inverse"], "inverse", "E_UNSUPPORTED", "coin-settled (inverse) contracts are not priced yet")
+    for column, blank in (("right", rows["right"] == ""), ("strike", rows["strike"].isna())):
+        reject(option & blank, column, "E_MISSING", "an option needs it")
+    reject(expires & rows["years"].isna(), "expiry_utc", "E_MISSING", "an option or future needs it")
+    message = "expected an expiry at or after as_of"
+    reject(expires & (rows["years"] < 0.0), "expiry_utc", "E_EXPIRED", message)
+    reject(future & rows["multiplier"].isna(), "multiplier", "E_MISSING", "a future needs it")
+    message = "expected the base currency or a currency of the fx table"
+    reject(~rows["currency"].isin(list(fx)), "currency", "E_FX", message)
+    message = "its underlying is in another currency, and such contracts are not priced"
+    foreign = (rows["underlying"] >= 0) & (rows["currency"] != rows["own_currency"])
+    reject(foreign, "currency", "E_MISMATCH", message)
+
+
+def _filled(rows: pd.DataFrame) -> pd.DataFrame:
+    """The defaults of what was left blank, and nothing where a column has no meaning."""
+    option, expires = rows["type"] == "option", rows["type"].isin(["option", "future"])
+    usual = np.where(option, OPTION_MULTIPLIER, np.where(rows["type"] == "", np.nan, 1.0))
+    multipliers = rows["multiplier"].fillna(pd.Series(usual))
+    return rows.assign(
+        right=rows["right"].where(option, ""),
+        strike=rows["strike"].where(option, 1.0),
+        american=option & rows["american"],
+        years=rows["years"].where(expires, 0.0),
+        multiplier=multipliers,
+        units_per_contract=rows["units_per_contract"].fillna(multipliers),
     )
 
 
-def _check_symbols(
-    door: Door, symbols: Texts, option: Any, calls: Any, strikes: Any, units: Any, expiries: Any
-) -> None:
+def _check_symbols(door: Door, rows: pd.DataFrame) -> None:
+    symbols, expiries = rows["symbol"].to_numpy(object), rows["expiry"].to_numpy("datetime64[ns]")
+    option, calls = (rows["type"] == "option").to_numpy(bool), (rows["right"] == "C").to_numpy(bool)
+    strikes, units = (rows[name].to_numpy(np.float64) for name in ("strike", "units_per_contract"))
     osi = parsed(symbols)
     impossible = option & osi["impossible"].to_numpy(bool)
     door.reject(impossible, "symbol", "E_SYMBOL", "the symbol's date does not exist")
