@@ -20,3 +20,8 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cboe(shared: Path) -> Path:
+    return shared / "data" / "cboe-delayed-quotes"

@@ -145,6 +145,25 @@ def check(
 
 
 @app.command()
+def convert(
+    vendor: Annotated[str, typer.Argument(help="cboe, yahoo or spx-eod.")],
+    files: Annotated[list[Path], typer.Argument(help="Chain files, plain or gzip, one underlying each.")],
+    out: Annotated[Path, typer.Option(help="Market folder to write.")],
+    curve: Annotated[Path | None, typer.Option(help="Curve table: currency, days, zero_rate_dec.")] = None,
+    rate: Annotated[float | None, typer.Option(help="One continuous rate, decimal: 0.053.")] = None,
+    dividends: Annotated[Path | None, typer.Option(help="Table: underlying, ex_date, amount.")] = None,
+    as_of: Annotated[str, typer.Option(help="ISO instant with its zone; default: the vendor's.")] = "",
+) -> None:
+    """Turn vendors' option chains into a market folder; exit 3 when rows of a file could not be read."""
+    from shockgrid.cli_convert import convert_files
+
+    with refusals():
+        raise typer.Exit(
+            convert_files(vendor, files, out, curve=curve, rate=rate, dividends=dividends, as_of=as_of)
+        )
+
+
+@app.command()
 def template(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Gets the folders market and book.")],
     example: Annotated[bool, typer.Option("--example", help="Fill in three small accounts.")] = False,

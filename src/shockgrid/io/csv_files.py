@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -28,12 +33,15 @@ _FORMULA = r"^[=+\-@\t\r\x00]"
 _STRUCTURE = '[",\r\n]'
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(
+    path: Path, *, preamble: int = 0, rename: Callable[[list[str]], list[str]] | None = None
+) -> pd.DataFrame:
     """Read a comma-separated UTF-8 file; every column is text, ``""`` where blank, plus an int ``_line``.
 
     Types are never inferred: account ``000123``, ``1E5`` and ticker ``NA`` stay as they are. A byte order
-    mark and CRLF are accepted; lines that start with ``#`` and blank lines are skipped. ``_line`` is the
-    line of the file, counted from 1.
+    mark, CRLF and gzip are accepted; lines that start with ``#`` and blank lines are skipped. ``_line`` is
+    the line of the file, counted from 1. ``preamble`` lines stand before the header; ``rename`` gives the
+    columns other names before they are looked at.
 
     Raises
     ------
@@ -43,12 +51,13 @@ def read_csv(path: Path) -> pd.DataFrame:
     data = _read_bytes(path)
     buffer = np.frombuffer(data, dtype=np.uint8)
     starts, keep = _lines(path, data, buffer)
+    keep[:preamble] = False
     numbers = np.flatnonzero(keep) + 1
     if not len(numbers):
         raise refusal(path.name, "the file has no header line")
     header = int(numbers[0])
     stop = int(starts[header]) if header < len(starts) else len(data)
-    names = _header(path, data[starts[header - 1] : stop].decode(), header)
+    names = _header(path, data[starts[header - 1] : stop].decode(), header, rename)
     body: memoryview | NDArray[np.uint8] = memoryview(data)[stop:]
     if not keep[header:].all():
         lengths = np.diff(starts[header:], append=len(data))
@@ -77,10 +86,34 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
             pacsv.write_csv(table, file, options)
 
 
+def read_head(path: Path, lines: int) -> list[str]:
+    """The first lines of a plain or gzipped UTF-8 file, without their ends; fewer where it is shorter."""
+    with _opened(path) as file:
+        data = b"".join(file.readline(LINE_LIMIT) for _ in range(lines))
+    _require_utf8(path, data)
+    return data.removeprefix(b"\xef\xbb\xbf").decode().splitlines()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The content of a file, unpacked where it is gzip; damage there is a refusal."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        if not packed:
+            yield plain
+            return
+        try:
+            with gzip.open(plain) as file:
+                yield cast("BinaryIO", file)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise refusal(path.name, f"damaged or cut short: {error}") from error
+
+
 def _read_bytes(path: Path) -> bytes:
     chunks: list[bytes] = []
     line, carried, total = 1, 0, 0
-    with path.open("rb") as file:
+    with _opened(path) as file:
         while chunk := file.read(_CHUNK):
             ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == 10)
             lengths = np.diff(ends, prepend=-1 - carried, append=len(chunk))
@@ -139,11 +172,12 @@ def _require_whole_lines(
             raise refusal(path.name, 'a quote (") is not closed on its line', line=line)
 
 
-def _header(path: Path, text: str, line: int) -> list[str]:
+def _header(path: Path, text: str, line: int, rename: Callable[[list[str]], list[str]] | None) -> list[str]:
     for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if text.count(mark) > text.count(","):
             raise refusal(path.name, f"columns are separated by {word}; expected commas", line=line)
     names = [name.strip() for name in next(csv.reader([text.strip("\r\n")]))]
+    names = rename(names) if rename else names
     for place, name in enumerate(names, start=1):
         if not name:
             raise refusal(path.name, f"column {place} of the header has no name", line=line)
