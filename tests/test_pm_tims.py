@@ -130,7 +130,7 @@ def test_every_published_and_derived_row(shared: Path) -> None:
     for row in rows_of(shared):
         held, priced, backend = laid_out(row)
         result = sg.margin(held, priced, sg.tims(), backend=backend)
-        assert not len(result.rejects)
+        assert set(result.rejects["code"]) <= {"W_UNUSED"}  # the groups table serves every row
         got, expected, tolerance = requirement(result), float(row["expected"]), row["tol"]
         percent = tolerance.endswith("%")
         limit = abs(expected) * float(tolerance[:-1]) / 100 if percent else float(tolerance)

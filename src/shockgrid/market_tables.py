@@ -155,7 +155,7 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
     listed = pd.DataFrame({column: door.text(column) for column in columns})
     door.unique(listed["underlying"].to_numpy(object), "underlying")
     strangers = ~listed["underlying"].isin(names).to_numpy(bool)
-    door.flag(strangers, "underlying", "W_UNUSED", "no underlying of the market has this name")
+    _flag_first(door, strangers, "underlying", "name no underlying of the market")
     parent = "underlying"
     for column in columns[1:]:
         listed[column] = listed[column].where(listed[column] != "", listed[parent])
@@ -184,7 +184,7 @@ def _read_offsets(source: Any, names: Underlyings) -> tuple[dict[tuple[str, str]
     door.unique(keys, "group")
     known = {"product": set(names.product_groups), "portfolio": set(names.portfolio_groups)}
     strangers = [group not in known[level] for level, group in zip(levels, groups, strict=True)]
-    door.flag(np.array(strangers, bool), "group", "W_UNUSED", "no group of this level has this name")
+    _flag_first(door, np.array(strangers, bool), "group", "name no group of their level")
     rows = np.flatnonzero(~door.bad)
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()
 
@@ -216,6 +216,14 @@ def _read_quotes(source: Any) -> tuple[pd.DataFrame, Door]:
     marks = np.where(np.isnan(marks) & two_sided, 0.5 * (bids + asks), marks)
     table = {"symbol": symbols, "mark": marks, "vol": vols, "quote_line": door.lines}
     return pd.DataFrame(table)[~door.bad], door
+
+
+def _flag_first(door: Door, strangers: Any, column: str, what: str) -> None:
+    """Flag the first of the rows that meet nothing: a reference table may know far more than this market."""
+    rows = np.flatnonzero(strangers & ~door.bad)
+    first = np.zeros(len(door), bool)
+    first[rows[:1]] = True
+    door.flag(first, column, "W_UNUSED", f"{len(rows)} rows {what}, this is the first")
 
 
 def _flag_unused(door: Door, given: pd.DataFrame, instruments: Instruments) -> None:
