@@ -23,7 +23,7 @@ from shockgrid.market import Market
 from shockgrid.requirement.assemble import accounts_frame, group_rates
 from shockgrid.requirement.evaluate import Evaluator, Progress
 from shockgrid.requirement.programs import programs_of
-from shockgrid.requirement.regime import Policy, Program, Regime
+from shockgrid.requirement.regime import HasPrograms, Program, Regime
 from shockgrid.requirement.result import MarginResult, Run
 from shockgrid.requirement.totals import total
 
@@ -47,7 +47,7 @@ class Clock(dict[str, float]):
 def margin(
     book: Book,
     market: Market,
-    regime_or_policy: Regime | Policy,
+    regime_or_policy: Regime | HasPrograms,
     *,
     backend: str | Backend = "auto",
     executor: Executor | None = None,
@@ -120,7 +120,7 @@ def _require_kinds(book: object, market: object, regime: object, threads: object
             raise InputError(problem, value=value if isinstance(value, str) else type(value).__name__)
 
 
-def _programs(regime_or_policy: Regime | Policy) -> Mapping[str, Program]:
+def _programs(regime_or_policy: Regime | HasPrograms) -> Mapping[str, Program]:
     if isinstance(regime_or_policy, Regime):
         regime = regime_or_policy
         exchange = regime if regime.side == "exchange" else None

@@ -182,7 +182,7 @@ class Program:
             raise InputError(msg)
 
 
-class Policy(Protocol):
+class HasPrograms(Protocol):
     """Programs by name; "default" serves accounts whose program is blank."""
 
     @property
