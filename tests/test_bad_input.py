@@ -103,7 +103,7 @@ QUOTES = [
     *cells("quotes", "vol", NOT_A_PRICE),
     *cells("quotes", "mark", NOT_A_PRICE),
     *cells("quotes", "quote_utc", {"noon": "E_TYPE"}),
-    Case("quotes", "E_NO_VOL", GONE, named=("instruments", "symbol")),
+    Case("quotes", "W_FILLED", GONE, "STALE", named=("quotes", "vol")),
     Case("quotes", "E_CROSSED", {"bid": "3.5", "ask": "3", "mark": "", "vol": ""}),
     Case("quotes", "W_CROSSED", {"bid": "3.5", "ask": "3"}, "OK"),
     Case("quotes", "E_DUPLICATE", append=True, named=("quotes", "symbol")),
@@ -148,8 +148,7 @@ def test_a_bad_row_touches_nobody_else(case: Case, firm: Firm) -> None:
     accounts, rejects = result.accounts.set_index("margin_group"), result.rejects
 
     table, column = case.named if case.named[0] else (case.table, next(iter(case.cells)))
-    line = firm.rows["instruments"] + 2 if case.code == "E_NO_VOL" else row + 2
-    found = rejects[(rejects["table"] == table) & (rejects["line"] == line)]
+    found = rejects[(rejects["table"] == table) & (rejects["line"] == row + 2)]
     shown = frame.loc[row, column] if column in frame.columns else ""
     assert found[["key", "column", "value", "code"]].to_numpy().tolist() == [
         [frame.loc[row, KEYS[table]], column, shown, case.code]

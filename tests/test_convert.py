@@ -118,7 +118,14 @@ def test_a_converted_folder_is_margined(cboe: Path, tmp_path: Path) -> None:
     market = read_market(out)
     assert market.underlyings.names.tolist() == ["SPX", "SPY", "XSP"]
     assert set(market.underlyings.class_groups) == {"SPX"}
-    assert set(market.rejects["code"]) <= {"E_NO_VOL", "E_CROSSED", "W_CROSSED", "W_VOL", "W_NO_BID"}
+    assert set(market.rejects["code"]) <= {
+        "E_NO_VOL",
+        "E_CROSSED",
+        "W_CROSSED",
+        "W_VOL",
+        "W_NO_BID",
+        "W_NO_VOL",
+    }
     book = sg.Book.from_frames(
         pd.DataFrame(
             {

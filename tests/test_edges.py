@@ -125,14 +125,14 @@ def test_nothing_held_is_nothing(regime: sg.Regime | None, symbol: str) -> None:
 
 
 def test_empty_quotes_and_an_empty_curve() -> None:
-    """Stock is worth its spot; an option has neither vol nor discount factor."""
+    """Stock is worth its spot; an option without a discount factor is not priced, whatever its vol."""
     rows = [stock("X"), option("S", "X", "C", 100.0, 30)]
     tables = (pd.DataFrame(rows), pd.DataFrame([{"underlying": "X", "spot": 100.0}]))
-    for quotes, code in ((pd.DataFrame({"symbol": []}), "E_NO_VOL"), (pd.DataFrame(QUOTE), "E_NO_RATE")):
+    for quotes in (pd.DataFrame({"symbol": []}), pd.DataFrame(QUOTE)):
         curve = pd.DataFrame({"currency": [], "days": [], "zero_rate_dec": []})
         world = sg.Market.from_frames(*tables, quotes, curve, as_of=AS_OF.to_pydatetime())
         found = row(book([("A", "X", 100), ("A", "S", -1)], CASH), world)
-        assert found["codes"] == {code, "E_INSTRUMENT"}
+        assert found["codes"] == {"E_NO_RATE", "E_INSTRUMENT"}
         assert (found["equity_at_marks"], found["unpriced"]) == (100.0 + 100 * 100, 2000.0)
 
 

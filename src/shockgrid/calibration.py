@@ -1,10 +1,13 @@
-"""From quotes to vols: a blank vol is implied from the mark."""
+"""From quotes to vols: a blank vol is implied from the mark, or taken from the nearest series."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.market import Market
@@ -12,47 +15,106 @@ from shockgrid.market import Market
 VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its cap), the nearer end is used
 
 
-def with_implied_vols(market: Market, backend: Backend) -> Market:
-    """The market with every blank vol implied from its mark.
+def calibrated(market: Market, backend: Backend) -> Market:
+    """The market with a vol for every option, and a flag wherever it is not the quote's own.
 
-    A mark outside the no-arbitrage bounds has no vol: the end of ``VOL_BAND`` it points to is used and a
-    W_CLAMPED flag says so (OCC caps the vols of deep options in its closing prices the same way). American
-    options are inverted with the European formula they are priced with.
+    A blank vol is implied from the mark. A mark outside the no-arbitrage bounds has no vol: the end of
+    ``VOL_BAND`` it points to is used (W_CLAMPED; OCC caps the vols of deep options in its closing prices the
+    same way). An option with neither vol nor mark takes the vol of the nearest strike of its expiry, or of
+    the nearest expiry of its underlying (W_FILLED); where there is none it cannot be priced (E_NO_VOL).
+    American options are inverted with the European formula they are priced with.
     """
+    told = market.rejects[market.rejects["code"] != "W_NO_VOL"]  # what became of those is said here
+    blank = np.isnan(market.instruments.vols)
+    if not blank.any():
+        return replace(market, rejects=told.reset_index(drop=True))
+    vols, clamped = _implied(market, backend, np.flatnonzero(blank & ~np.isnan(market.instruments.marks)))
+    donors = market.instruments.is_option & np.isfinite(vols) & (vols > 0.0)
+    donors[clamped["row"].to_numpy(np.intp)] = False
+    empty = np.flatnonzero(np.isnan(vols))
+    sources = _nearest(market, empty, np.flatnonzero(donors))
+    found = sources >= 0
+    vols[empty[found]] = vols[sources[found]]
+    rejects = [told, _clamp_flags(market, clamped)]
+    rejects += [_fill_flags(market, empty[found], sources[found], vols), _lost(market, empty[~found])]
+    return market.with_vols(vols, joined_rejects(rejects))
+
+
+def _implied(market: Market, backend: Backend, rows: Codes) -> tuple[Floats, pd.DataFrame]:
+    """All vols [N], those of ``rows`` implied from their marks, and the rows that were clamped."""
     table = market.instruments
-    blank = np.flatnonzero(np.isnan(table.vols))
-    if len(blank) == 0:
-        return market
-    spots = market.underlyings.spots[table.underlyings[blank]]
-    forwards = table.slopes[blank] * spots + table.intercepts[blank]
+    forwards = table.slopes[rows] * market.underlyings.spots[table.underlyings[rows]] + table.intercepts[rows]
     live = forwards > 0.0
-    vols, reasons = np.zeros(len(blank)), np.full(len(blank), "below_intrinsic", object)
+    vols, reasons = np.zeros(len(rows)), np.full(len(rows), "below_intrinsic", object)
     solved = backend.implied_vol(
-        table.marks[blank][live],
+        table.marks[rows][live],
         forwards[live],
-        table.strikes[blank][live],
-        table.years[blank][live],
-        table.discount_factors[blank][live],
-        table.is_call[blank][live],
+        table.strikes[rows][live],
+        table.years[rows][live],
+        table.discount_factors[rows][live],
+        table.is_call[rows][live],
     )
     vols[live], reasons[live] = backend.get(solved[0]), backend.get(solved[1])
     vols = np.where(reasons == "above_max", VOL_BAND[1], np.where(reasons == "", vols, VOL_BAND[0]))
-    filled = table.vols.copy()
-    filled[blank] = vols
-    clamped = (reasons != "") & (table.years[blank] > 0.0)
-    flags = pd.DataFrame(
-        {
-            "table": "quotes",
-            "line": table.quote_lines[blank][clamped],
-            "key": table.symbols[blank][clamped],
-            "column": "mark",
-            "value": [f"{mark:.17g}" for mark in table.marks[blank][clamped]],
-            "code": "W_CLAMPED",
-            "message": [
-                f"{reason}: vol taken as {vol:g}"
-                for reason, vol in zip(reasons[clamped], vols[clamped], strict=True)
-            ],
-        },
-        columns=list(REJECT_COLUMNS),
+    all_vols = table.vols.copy()
+    all_vols[rows] = vols
+    clamped = (reasons != "") & (table.years[rows] > 0.0)
+    return all_vols, pd.DataFrame({"row": rows, "reason": reasons, "vol": vols})[clamped]
+
+
+def _nearest(market: Market, rows: Codes, donors: Codes) -> Codes:
+    """For each row the donor nearest in log strike at its own or the nearest expiry; -1 for none."""
+    table = market.instruments
+    frame = pd.DataFrame(
+        {"underlying": table.underlyings, "years": table.years, "strike": np.log(table.strikes)}
     )
-    return market.with_vols(filled, joined_rejects([market.rejects, flags]))
+    wanted = frame.loc[rows].assign(row=rows).sort_values("years", kind="stable")
+    given = frame.loc[donors].assign(donor=donors)
+    expiries = (
+        given[["underlying", "years"]]
+        .drop_duplicates()
+        .sort_values("years")
+        .assign(expiry=lambda part: part["years"])
+    )
+    wanted = pd.merge_asof(wanted, expiries, on="years", by="underlying", direction="nearest")
+    given = given.rename(columns={"years": "expiry"}).sort_values(["strike", "donor"], kind="stable")
+    wanted = wanted.sort_values("strike", kind="stable")
+    matched = pd.merge_asof(wanted, given, on="strike", by=["underlying", "expiry"], direction="nearest")
+    sources = np.full(len(rows), -1, np.intp)
+    place = pd.Index(rows).get_indexer(pd.Index(matched["row"]))
+    sources[place] = matched["donor"].fillna(-1).to_numpy(np.intp)
+    return sources
+
+
+def _clamp_flags(market: Market, clamped: pd.DataFrame) -> pd.DataFrame:
+    table, rows = market.instruments, clamped["row"].to_numpy(np.intp)
+    values = [f"{mark:.17g}" for mark in table.marks[rows]]
+    messages = [f"{row.reason}: vol taken as {row.vol:g}" for row in clamped.itertuples()]
+    return _flags(market, rows, "mark", values, "W_CLAMPED", messages)
+
+
+def _fill_flags(market: Market, rows: Codes, sources: Codes, vols: Floats) -> pd.DataFrame:
+    names = market.instruments.symbols[sources]
+    messages = [f"vol {vols[row]:g} taken from {name}" for row, name in zip(rows, names, strict=True)]
+    return _flags(market, rows, "vol", [""] * len(rows), "W_FILLED", messages)
+
+
+def _lost(market: Market, rows: Codes) -> pd.DataFrame:
+    message = "no vol and no price in the quotes table, nor any on another series of its underlying"
+    return _flags(market, rows, "vol", [""] * len(rows), "E_NO_VOL", [message] * len(rows))
+
+
+def _flags(
+    market: Market, rows: Codes, column: str, values: list[str], code: str, messages: list[str]
+) -> pd.DataFrame:
+    table = market.instruments
+    columns = {
+        "table": "quotes",
+        "line": table.quote_lines[rows],
+        "key": table.symbols[rows],
+        "column": column,
+        "value": values,
+        "code": code,
+        "message": messages,
+    }
+    return pd.DataFrame(columns, columns=list(REJECT_COLUMNS))

@@ -182,7 +182,8 @@ def _check_symbols(door: Door, rows: pd.DataFrame) -> None:
 def _check_quotes(door: Door, rows: pd.DataFrame) -> None:
     unknown = ((rows["type"] == "option") & rows["vol"].isna() & rows["mark"].isna()).to_numpy(bool)
     over = (rows["years"] == 0.0).to_numpy(bool)
-    door.reject(unknown & ~over, "symbol", "E_NO_VOL", "no vol and no price in the quotes table")
+    message = "no vol and no price in the quotes table; margin() takes the vol of the nearest series"
+    door.flag(unknown & ~over, "symbol", "W_NO_VOL", message)
     rows.loc[unknown & over, "vol"] = 0.0  # nothing is left to move
 
 

@@ -77,7 +77,7 @@ class Instruments(_Columns):
     slopes: Floats
     intercepts: Floats
     discount_factors: Floats
-    vols: Floats  #: decimals; NaN until implied from the mark; 0 for anything but options
+    vols: Floats  #: decimals; NaN until implied or filled; 0 for anything but options
     marks: Floats  #: price per unit; NaN where there is none
     dividends: Floats  #: present value of cash dividends before expiry, per unit of the underlying
     quote_lines: NDArray[np.int64]  #: line of its quote, 0 where there is none
@@ -162,8 +162,26 @@ class Market:
         )
 
     def with_vols(self, vols: Floats, rejects: pd.DataFrame) -> Market:
-        """The same market with these vols [N] and this reject frame."""
-        return replace(self, instruments=replace(self.instruments, vols=vols), rejects=rejects)
+        """The same market with these vols [N] and this reject frame; NaN makes an instrument unpriced."""
+        table, priced = replace(self.instruments, vols=vols), ~np.isnan(vols)
+        columns = {column.name: getattr(table, column.name) for column in fields(table)}
+        kept = Instruments(**{name: values[priced] for name, values in columns.items()})
+        lost = pd.DataFrame({name: values[~priced] for name, values in columns.items()})
+        shown = pd.DataFrame(
+            {
+                "symbol": lost["symbols"],
+                "underlying": self.underlyings.names[lost["underlyings"].to_numpy(np.intp)],
+                "type": lost["types"],
+                "right": np.where(lost["is_call"], "C", "P"),
+                "strike": lost["strikes"],
+                "multiplier": lost["multipliers"],
+                "units_per_contract": lost["units_per_contract"],
+                "mark": lost["marks"],
+                "code": "E_NO_VOL",
+            }
+        )
+        unpriced = pd.concat([self.unpriced, shown], ignore_index=True) if len(shown) else self.unpriced
+        return replace(self, instruments=kept, unpriced=unpriced, rejects=rejects)
 
 
 def _instant(as_of: datetime | str) -> datetime:

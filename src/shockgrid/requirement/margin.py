@@ -15,7 +15,7 @@ from shockgrid.arrays import Floats
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
-from shockgrid.calibration import with_implied_vols
+from shockgrid.calibration import calibrated
 from shockgrid.columns import joined_rejects
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.errors import InputError
@@ -75,7 +75,7 @@ def margin(
     _require_kinds(book, market, regime_or_policy, threads)
     clock, engine = Clock(), get_backend(backend)
     with clock.stage("calibrate"):
-        market = with_implied_vols(market, engine)
+        market = calibrated(market, engine)
     programs = _programs(regime_or_policy)
     with clock.stage("plan"):
         whole = plan(book, market)

@@ -60,7 +60,7 @@ def _doubtful(market: Market) -> tuple[Mask, Mask]:
     symbols, owners = pd.Series(table.symbols, dtype=object), pd.Series(names.names, dtype=object)
     partial = symbols.isin(canonical(keys("instruments", "quotes"))).to_numpy(bool)
     partial = partial | instruments_of(owners.isin(keys("underlyings")))
-    guessed = rejects.loc[rejects["code"].isin(["W_CLAMPED", "W_NO_BID"]), "key"]
+    guessed = rejects.loc[rejects["code"].isin(["W_CLAMPED", "W_FILLED", "W_NO_BID"]), "key"]
     stale = symbols.isin(canonical(guessed.str.strip().to_numpy(object))).to_numpy(bool)
     currencies = pd.Series(names.currencies, dtype=object)
     filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
