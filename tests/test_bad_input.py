@@ -20,7 +20,7 @@ KEYS = {
     "quotes": "symbol",
     "underlyings": "underlying",
 }
-FOLLOWING = {"E_INSTRUMENT", "E_UNDERLYING", "E_NO_VOL", "W_TIME"}
+FOLLOWING = {"E_INSTRUMENT", "E_UNDERLYING", "W_FILLED", "W_TIME"}
 """What a bad row brings with it: its holders' positions, its underlying's series, its quote's instrument."""
 ROOT, NONE = "{root}", "nobody"  # a status that no margin group gets
 
