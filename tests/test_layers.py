@@ -16,7 +16,7 @@ LAYERS = [
     {"cells", "columns", "expiries", "symbols"},
     {"states"},
     {"book", "carry", "market", "market_tables", "instrument_table"},
-    {"shocks"},
+    {"par_yields", "shocks"},
     {"scenarios", "pricing"},
     {"market_states"},
     {"backends"},
@@ -25,7 +25,7 @@ LAYERS = [
     {"requirement"},
     {"regimes"},
     {"io"},
-    {"cli", "cli_convert", "cli_explain", "cli_views"},
+    {"cli", "cli_convert", "cli_curve", "cli_explain", "cli_synth", "cli_views"},
 ]
 ONLY_IN = {"pydantic": "regimes", "typer": "cli", "exchange_calendars": "expiries"}
 

@@ -164,6 +164,34 @@ def convert(
 
 
 @app.command()
+def curve(
+    par_yields: Annotated[Path, typer.Argument(metavar="PAR_YIELDS", help="The Treasury's daily CSV.")],
+    date: Annotated[str, typer.Option(help="ISO date of the row, such as 2023-09-14.")],
+    out: Annotated[Path, typer.Option(help="Curve table to write, for convert --curve.")],
+) -> None:
+    """Turn the Treasury's par yields of one day into continuous zero rates."""
+    from shockgrid.cli_curve import write_curve
+
+    with refusals():
+        write_curve(par_yields, date, out)
+
+
+@app.command()
+def synth(
+    market: Annotated[Path, typer.Argument(metavar="MARKET_DIR", help="A folder of market tables.")],
+    out: Annotated[Path, typer.Option(metavar="BOOK_DIR", help="Book folder to write.")],
+    accounts: Annotated[int, typer.Option(min=2)] = 2000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    backend: BackendOption = "auto",
+) -> None:
+    """Draw a book on a market by open interest and volume; long and short sum to zero in every series."""
+    from shockgrid.cli_synth import synth_book
+
+    with refusals():
+        synth_book(market, out, accounts=accounts, seed=seed, backend=backend)
+
+
+@app.command()
 def template(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Gets the folders market and book.")],
     example: Annotated[bool, typer.Option("--example", help="Fill in three small accounts.")] = False,
