@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shockgrid.requirement import worst as worst
     from shockgrid.scenarios import ScenarioSet as ScenarioSet
     from shockgrid.valuation import implied_vol as implied_vol
+    from shockgrid.valuation import price_american as price_american
     from shockgrid.valuation import price_european as price_european
 
 _HOMES = {
@@ -61,7 +62,7 @@ _HOMES = {
         "worst",
     ),
     "scenarios": ("ScenarioSet",),
-    "valuation": ("implied_vol", "price_european"),
+    "valuation": ("implied_vol", "price_american", "price_european"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

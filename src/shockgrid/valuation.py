@@ -1,8 +1,8 @@
-"""European values and implied vols as functions of plain arrays."""
+"""European and American values and implied vols as functions of plain arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import Backend, get_backend
 from shockgrid.errors import InputError
+from shockgrid.pricing.dividends import with_dividends
 
 ANY, NOT_NEGATIVE, POSITIVE = "finite", "finite and >= 0", "finite and > 0"
+LARGEST_AMOUNT = 1e100  #: of currency, where an American value is asked for
+LARGEST_GROWTH = 100.0  #: of rate * years and yield * years, in size: a factor of 1e43
 
 
 def price_european(
@@ -70,6 +73,74 @@ def price_european(
     chosen = get_backend(backend)
     arrays = [chosen.put(array) for array in (*inputs.values(), calls)]
     return np.asarray(chosen.get(chosen.black(*arrays)), np.float64)
+
+
+def price_american(
+    *,
+    spots: ArrayLike,
+    strikes: ArrayLike,
+    expiries: ArrayLike,
+    vols: ArrayLike,
+    rates: ArrayLike,
+    yields: ArrayLike,
+    is_call: ArrayLike,
+    dividends: Sequence[tuple[float, float]] = (),
+    backend: str | Backend = "auto",
+) -> Floats:
+    """Values of American options with a continuous yield, cash dividends, or both.
+
+    Arguments broadcast against each other under NumPy's rules.
+
+    Parameters
+    ----------
+    spots, strikes : in currency, >= 0, at most 1e100.
+    expiries : time to expiry in years (ACT/365F), >= 0.
+    vols : decimals per square root of a year, >= 0 (0.25 is 25 %).
+    rates, yields : continuous decimals of any sign; times expiries at most 100 in size. The cost of borrowing
+        the spot is a yield.
+    is_call : True for a call, False for a put.
+    dividends : pairs (years to the ex-date, cash per unit of the spot), for all options, in any order.
+        Between ex-dates the spot is lognormal, on each it drops by the cash, to 0 at most. Those at 0 years
+        have been paid; those after an option's expiry do not touch it.
+    backend : as in ``price_european``; checked, but ``shockgrid.pricing`` computes on the host.
+
+    Returns
+    -------
+    Values in currency, float64, of the broadcast shape, never NaN, at least the value of exercise now. The
+    error is below 5e-6 of the spot (vols of 5-100 %, up to 3 years), 5e-5 with cash dividends or where
+    exercise lies between two boundaries. Zero time gives the value of exercise, zero vol that of exercise at
+    the best moment.
+
+    Raises
+    ------
+    InputError : an argument is not finite or is out of range; names it, the index and the value. Also with
+        cash dividends before expiry where vol * sqrt(expiry) is above 25.
+    BackendUnavailable : the backend asked for by name cannot run here.
+
+    Source: L. Andersen, M. Lake, D. Offengenden, "High-performance American option pricing", J. Computational
+    Finance 20 (2016); with cash dividends finite differences, ``shockgrid.pricing.heat_grid``.
+
+    >>> float(price_american(spots=100, strikes=100, expiries=180 / 365, vols=0.3, rates=0.04, yields=0,
+    ...                      is_call=False, dividends=[(45 / 365, 1.2), (136 / 365, 1.2)]).round(2))
+    8.66
+    """
+    inputs = _checked(
+        {
+            "spots": (spots, NOT_NEGATIVE),
+            "strikes": (strikes, NOT_NEGATIVE),
+            "expiries": (expiries, NOT_NEGATIVE),
+            "vols": (vols, NOT_NEGATIVE),
+            "rates": (rates, ANY),
+            "yields": (yields, ANY),
+        }
+    )
+    calls = _flags(is_call)
+    _check_shapes({**inputs, "is_call": calls})
+    pairs = _pairs(dividends)
+    _check_sizes({**inputs, "dividends": pairs})
+    get_backend(backend)
+    spot, strike, years, vol, rate, dividend_yield = inputs.values()
+    return with_dividends(spot, strike, years, vol, rate, dividend_yield, calls, pairs[:, 0], pairs[:, 1])
 
 
 def implied_vol(
@@ -162,3 +233,22 @@ def _check_shapes(arrays: Mapping[str, NDArray[np.generic]]) -> None:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         problem = f"arguments do not broadcast together: {shapes}"
         raise InputError(problem) from error
+
+
+def _check_sizes(inputs: Mapping[str, Floats]) -> None:
+    sizes = {name: (inputs[name], LARGEST_AMOUNT) for name in ("spots", "strikes", "dividends")}
+    for name in ("rates", "yields"):
+        with np.errstate(over="ignore"):
+            sizes[f"{name} * expiries"] = (np.abs(inputs[name] * inputs["expiries"]), LARGEST_GROWTH)
+    for name, (array, most) in sizes.items():
+        good = np.asarray(array <= most)
+        if not good.all():
+            _refuse(name, array, good, f"at most {most:g} in size")
+
+
+def _pairs(dividends: Sequence[tuple[float, float]]) -> Floats:
+    pairs = _checked({"dividends": (dividends, NOT_NEGATIVE)})["dividends"]
+    if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2):
+        problem = f"dividends must be pairs (years, cash), not an array of shape {pairs.shape}"
+        raise InputError(problem)
+    return pairs if pairs.size else np.zeros((1, 2))
