@@ -1,4 +1,4 @@
-"""Every file of the vendors' folders, against what their SOURCE.md describes; files spoilt on purpose."""
+"""Every file of the vendors' folders, against what the notes beside them describe; files spoilt on purpose."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_am_and_pm_series_of_one_date_stay_apart(spx: Converted) -> None:
 
 
 def test_parity_gives_the_interest_of_the_day(spx: Converted) -> None:
-    # SOURCE.md: about 5.7 % for 2023-09-14, between 0.1 and 0.8 years
+    # the notes beside the data: about 5.7 % for 2023-09-14, between 0.1 and 0.8 years
     curve = spx.tables["curve"]
     middle = curve[curve["days"].between(36.5, 292)]["zero_rate_dec"]
     assert len(middle) > 10
@@ -155,7 +155,9 @@ def test_spx_eod(shared: Path, day: str) -> None:
         assert inside(found, "SPX")[0] >= 0.98
     rates = found.tables["curve"]
     years = rates[rates["days"].between(90, 700)]["zero_rate_dec"]
-    assert 0.024 < years.median() < 0.029  # SOURCE.md: 2.6 to 2.8 %, less after the rally of June
+    assert (
+        0.024 < years.median() < 0.029
+    )  # the notes beside the data: 2.6 to 2.8 %, less after the rally of June
     assert any("no session" in note for note in found.notes) == (day == "20190527")
 
 
