@@ -207,6 +207,14 @@ def test_a_series_without_a_quote_takes_the_nearest_vol() -> None:
     assert flagged == {**filled, "NOTHING": "E_NO_VOL", "a6": "E_INSTRUMENT"}
 
 
+def test_a_series_at_expiry_gives_its_vol_to_nobody() -> None:
+    rows = [option(f"C{day}", "A", "C", 100.0, day) for day in (0, 28, 150)]
+    quotes = [{"symbol": "C0", "vol": 9.0}, {"symbol": "C150", "vol": 0.3}]
+    for first in (quotes, [{"symbol": "C0", "mark": 3.0}, quotes[1]]):
+        result = sg.margin(book([("one", "C28", -1)]), market(rows, {"A": 100.0}, first), sg.tims())
+        assert result.positions["vol"].item() == 0.3
+
+
 def test_a_clamped_vol_is_at_the_end_it_points_to() -> None:
     """A call dearer than its forward has no vol: 500 %; one below its intrinsic value: 1 %."""
     rows = [option("DEAR", "A", "C", 100.0, 30), option("CHEAP", "A", "C", 50.0, 30)]

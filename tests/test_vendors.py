@@ -1,4 +1,4 @@
-"""Every file of the vendors' folders, against what the notes beside them describe; files spoilt on purpose."""
+"""Every file of the vendors' folders, against what the notes beside them describe."""
 
 from __future__ import annotations
 

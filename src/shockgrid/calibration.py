@@ -29,7 +29,8 @@ def calibrated(market: Market, backend: Backend) -> Market:
     if not blank.any():
         return replace(market, rejects=told.reset_index(drop=True))
     vols, clamped = _implied(market, backend, np.flatnonzero(blank & ~np.isnan(market.instruments.marks)))
-    donors = market.instruments.is_option & np.isfinite(vols) & (vols > 0.0)
+    alive = market.instruments.years > 0.0  # at expiry a vol says nothing
+    donors = market.instruments.is_option & alive & np.isfinite(vols) & (vols > 0.0)
     donors[clamped["row"].to_numpy(np.intp)] = False
     empty = np.flatnonzero(np.isnan(vols))
     sources = _nearest(market, empty, np.flatnonzero(donors))

@@ -15,10 +15,12 @@ from shockgrid.expiries import NEW_YORK
 from shockgrid.io.atomic import staged_folder
 from shockgrid.io.csv_files import write_csv
 from shockgrid.io.refusal import refusal
+from shockgrid.io.schema import tables_of
 from shockgrid.io.tables import MARKET_TOML, write_market_toml, write_tables
 from shockgrid.io.vendors import Converted, convert
 
 REPORT = "report"  #: folder beside the tables: files.csv, rejects.csv, parity.csv
+REPORTED = ("files", "rejects", "parity")
 ROUTINE = ("E_EXPIRED", "E_DELIVERABLE")  #: rows a whole chain holds, and no fault of its file
 
 
@@ -57,7 +59,7 @@ def write_converted(converted: Converted, out: Path, vendor: str) -> None:
         write_tables(converted.tables, stage)
         write_market_toml(stage / MARKET_TOML, converted.as_of.isoformat(), "USD", origin)
         (stage / REPORT).mkdir()
-        for name in ("files", "rejects", "parity"):
+        for name in REPORTED:
             frame: pd.DataFrame = getattr(converted, name)
             times = frame.select_dtypes(["datetime", "datetimetz"]).columns
             write_csv(
@@ -67,8 +69,16 @@ def write_converted(converted: Converted, out: Path, vendor: str) -> None:
 
 
 def _may_replace(out: Path) -> None:
-    if not (out / MARKET_TOML).is_file() or not (out / REPORT).is_dir():
-        raise refusal(str(out), "is there already and is no converted market; expected a new folder")
+    ours = {MARKET_TOML, REPORT, *(f"{name}.parquet" for name in tables_of("market"))}
+    report = {f"{name}.csv" for name in REPORTED}
+    converted = (out / MARKET_TOML).is_file() and (out / REPORT).is_dir()
+    if converted:
+        foreign = {path.name for path in out.iterdir()} - ours
+        foreign |= {path.name for path in (out / REPORT).iterdir()} - report
+        converted = not foreign
+    if not converted:
+        problem = "is there already and is no converted market, or holds more; expected a new folder"
+        raise refusal(str(out), problem)
 
 
 def _instant(text: str) -> pd.Timestamp | None:

@@ -19,7 +19,8 @@ def write_curve(par_yields: Path, day: str, out: Path) -> None:
 
     Raises
     ------
-    InputError : see ``treasury_curve``; also a day that is no ISO date, or an ``out`` that is no .csv.
+    InputError : see ``treasury_curve``; also a day that is no ISO date, or an ``out`` that exists
+        or is no .csv.
     """
     if out.suffix != ".csv":
         raise refusal(str(out), "expected a name that ends in .csv")
@@ -28,6 +29,8 @@ def write_curve(par_yields: Path, day: str, out: Path) -> None:
     except ValueError as error:
         msg = "expected an ISO date such as 2023-09-14"
         raise InputError(msg, column="date", value=day) from error
+    if out.exists():
+        raise refusal(str(out), "is there already; expected a new file")
     table = treasury_curve(par_yields, wanted)
     write_csv(table, out)
     shown = console()

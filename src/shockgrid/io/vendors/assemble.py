@@ -22,10 +22,11 @@ from shockgrid.io.vendors.moment import (
     Candidate,
     Parity,
     american_candidates,
+    at_one_moment,
     best,
     european_candidates,
     naive,
-    spot_note,
+    parity_spot,
 )
 from shockgrid.io.vendors.rates import given_curve, parity_curve, require_clean
 from shockgrid.io.vendors.spx_eod import read_spx_eod
@@ -91,6 +92,9 @@ def convert(
     trusts = vendor != "yahoo"
     for chain in chains:
         flag_quotes(chain, instant, trusts_vols=trusts)
+    if all(chain.door.bad.all() for chain in chains):
+        msg = "no contract of any file is alive at this moment"
+        raise InputError(msg, column="as_of", value=instant.isoformat())
     fitted = {chain.file: Parity.of(chain) for chain in chains}
     settled = {chain.file: fitted[chain.file] for chain in chains if chain.is_european}
     rates = stated if stated is not None else parity_curve(list(settled.values()), instant)
@@ -98,8 +102,10 @@ def convert(
         raise InputError(NO_RATE)
     notes = [f"{chain.file}: {note}" for chain in chains for note in chain.notes]
     known = Curve.read(rates)[0]
-    spots = {one.file: spot_note(one, fitted[one.file], known, instant) for one in chains}
-    notes += [f"{file}: {note}" for file, note in spots.items() if note]
+    for place, chain in enumerate(chains):
+        implied = parity_spot(chain, fitted[chain.file], known, instant, _own_dividends(paid, chain, instant))
+        chains[place], note = at_one_moment(chain, implied)
+        notes += [f"{chain.file}: {note}"] if note else []
     if stated is None:
         notes.append(f"the curve is that of put-call parity, {len(rates)} points")
     moments = {chain.file: best(judged[chain.file]).moment for chain in chains}
@@ -150,6 +156,11 @@ def _given_dividends(path: Path | None) -> pd.DataFrame | None:
     _, rejects = Dividends.read(frame, pd.unique(known), np.datetime64("1900-01-01", "ns"))
     require_clean(path, rejects)
     return frame
+
+
+def _own_dividends(paid: pd.DataFrame | None, chain: Chain, moment: pd.Timestamp) -> Dividends:
+    own = None if paid is None else paid[paid["underlying"] == chain.underlying]
+    return Dividends.read(own, np.array([chain.underlying], object), naive(moment))[0]
 
 
 def _candidates(chains: Sequence[Chain], stated: pd.DataFrame | None) -> dict[str, list[Candidate]]:

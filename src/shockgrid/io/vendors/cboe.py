@@ -25,14 +25,14 @@ HEADER = ["Expiration Date", "Calls", *SIDE, "Strike", "Puts", *SIDE]
 _NAMES = {
     "Bid": "bid", "Ask": "ask", "Volume": "volume", "IV": "vol", "Open Interest": "open_interest",
 }  # fmt: skip
-_LAST = re.compile(r"Last: *([0-9.]+)")
+_LAST = re.compile(r"Last: *([0-9]+(?:\.[0-9]+)?) *(?:\"?, *[A-Za-z]|\"?$)")  # a comma inside is no decimal
 _ENGLISH = re.compile(
     r"Date: (?P<month>\w+) (?P<day>\d{1,2}), (?P<year>\d{4}) at (?P<hour>\d{1,2}):(?P<minute>\d{2}) "
-    r"(?P<half>AM|PM) (?P<zone>[A-Z]{3,4}(?:[+-]\d{1,2})?)"
+    r"(?P<half>AM|PM) (?P<zone>[A-Z]{3,4}(?:[+-]\d{1,2})?)(?![-+:0-9])"
 )
 _SPANISH = re.compile(
     r"Date: (?P<day>\d{1,2}) de (?P<month>\w+) de (?P<year>\d{4}), (?P<hour>\d{1,2}):(?P<minute>\d{2}) "
-    r"(?P<zone>[A-Z]{3,4}(?:[+-]\d{1,2})?)"
+    r"(?P<zone>[A-Z]{3,4}(?:[+-]\d{1,2})?)(?![-+:0-9])"
 )
 _ENGLISH_MONTHS = "january february march april may june july august september october november december"
 _SPANISH_MONTHS = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
@@ -53,8 +53,9 @@ def read_cboe(path: Path) -> Chain:
     if len(head) < PREAMBLE:
         raise refusal(path.name, "expected Cboe's three lines before the header")
     last = _LAST.search(head[1])
-    if last is None:
-        raise refusal(path.name, "expected the name and `Last: price`", line=2, value=head[1][:80])
+    if last is None or float(last.group(1)) <= 0.0:
+        problem = "expected the name and `Last: price`, a plain decimal above 0"
+        raise refusal(path.name, problem, line=2, value=head[1][:80])
     stamp = read_stamp(head[2], path.name)
     wide = read_csv(path, preamble=PREAMBLE, rename=lambda names: _distinct(path, names))
     wide["expiry"] = _without_weekday(wide["expiry"])
@@ -88,20 +89,30 @@ def read_stamp(line: str, file: str = "") -> pd.Timestamp:
     """
     found = _ENGLISH.search(line) or _SPANISH.search(line)
     zone = _hours_from_utc(found["zone"]) if found else None
-    month = _MONTHS.get(found["month"].lower()) if found else None
-    if found is None or zone is None or month is None:
+    local = _local(found) if found else None
+    if zone is None or local is None:
         problem = "expected a stamp such as `Date: September 14, 2023 at 4:31 PM EDT`, English or Spanish"
         raise InputError(problem, table=file, line=PREAMBLE, value=line[:80])
-    hour = int(found["hour"])
-    if half := found.groupdict().get("half"):
-        hour = hour % 12 + (12 if half == "PM" else 0)
-    local = pd.Timestamp(int(found["year"]), month, int(found["day"]), hour, int(found["minute"]))
     return (local - pd.Timedelta(hours=zone)).tz_localize("UTC")
+
+
+def _local(found: re.Match[str]) -> pd.Timestamp | None:
+    """Date and time of day as they stand there; None where no calendar or clock shows them."""
+    month, hour, half = _MONTHS.get(found["month"].lower()), int(found["hour"]), found.groupdict().get("half")
+    if month is None or (half and not 1 <= hour <= 12):
+        return None
+    if half:
+        hour = hour % 12 + (12 if half == "PM" else 0)
+    try:
+        return pd.Timestamp(int(found["year"]), month, int(found["day"]), hour, int(found["minute"]))
+    except ValueError:
+        return None
 
 
 def _hours_from_utc(zone: str) -> int | None:
     shift = re.fullmatch(r"(?:GMT|UTC)([+-]\d{1,2})", zone)
-    return int(shift.group(1)) if shift else _ZONES.get(zone)
+    hours = int(shift.group(1)) if shift else _ZONES.get(zone)
+    return hours if hours is not None and abs(hours) <= 14 else None
 
 
 def _distinct(path: Path, names: list[str]) -> list[str]:

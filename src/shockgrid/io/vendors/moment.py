@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.carry import Curve, years_between
+from shockgrid.carry import Curve, Dividends, years_between
 from shockgrid.io.vendors.common import Chain
 from shockgrid.parity import ParityFits, fit_parity
 from shockgrid.pricing.european import black
@@ -105,20 +105,33 @@ def american_candidates(chain: Chain, parity: Parity, curve: Curve) -> list[Cand
     return found
 
 
-def spot_note(chain: Chain, parity: Parity, curve: Curve, moment: pd.Timestamp) -> str:
-    """What to say where the spot is not of the moment of the quotes, ``""`` where it may be.
+def parity_spot(chain: Chain, parity: Parity, curve: Curve, moment: pd.Timestamp, paid: Dividends) -> float:
+    """The spot that parity implies at the nearest expiry a day or more away, NaN without one.
 
-    The spot that parity implies at the nearest expiry a day or more away, without dividends.
+    ``paid`` are the cash dividends of the chain's underlying as code 0: the forward is net of them.
     """
     years = years_between(naive(moment), parity.expiries)
     sure = np.flatnonzero((years >= 1.0 / 365.0) & (years <= LONGEST_AMERICAN) & (parity.fits.reasons == ""))
     if len(sure) == 0:
-        return ""
+        return float("nan")
     nearest = sure[:1]
-    implied = float((parity.fits.forwards[nearest] * curve.discount_factors("USD", years[nearest]))[0])
-    if abs(implied / chain.spot - 1.0) <= LARGEST_SPOT_GAP:
-        return ""
-    return f"spot {chain.spot:g} is not of the moment of the quotes, whose parity says {implied:.2f}"
+    net = parity.fits.forwards[nearest] * curve.discount_factors("USD", years[nearest])
+    cash = paid.present_values(np.zeros(1, np.intp), years[nearest], np.array(["USD"], object), curve)
+    return float((net + cash)[0])
+
+
+def at_one_moment(chain: Chain, implied: float) -> tuple[Chain, str]:
+    """The chain with a spot of the moment of its quotes, and what to say of it.
+
+    A spot that is more than ``LARGEST_SPOT_GAP`` from the one parity implies is of another moment. Where the
+    file does not say of which, parity's takes its place; where it does, the file's stands.
+    """
+    if np.isnan(implied) or abs(implied / chain.spot - 1.0) <= LARGEST_SPOT_GAP:
+        return chain, ""
+    told = f"spot {chain.spot:g} is not of the moment of the quotes, whose parity says {implied:.2f}"
+    if chain.spot_moment is not None:
+        return chain, told
+    return replace(chain, spot=implied), f"{told}, which is used"
 
 
 def best(candidates: list[Candidate]) -> Candidate:

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from shockgrid.io.csv_files import read_csv
@@ -29,6 +30,10 @@ SNAPSHOT = {
     **_BOTH, "optionType": "right", "expirationDate": "expiry", "currency": "currency",
     "contractSize": "contract_size",
 }  # fmt: skip
+COMPANY, LEAST_COMPANY = (
+    np.timedelta64(1, "D"),
+    2,
+)  #: other trades of the day before it that vouch for a trade
 SESSION = {**_BOTH, "type": "right", "expiry": "expiry"}
 DATE_FORMAT = "%Y-%m-%d"
 UNUSED_VOLS = "impliedVolatility is not used: vols are implied from the mid"
@@ -53,7 +58,7 @@ def read_yahoo(path: Path, metas: dict[str, Path] | None = None) -> Chain:
     rows = frame[[*columns, "_line"]].rename(columns=columns)
     underlying, door, contracts = read_contracts(path, rows, date_format=DATE_FORMAT)
     if columns is SNAPSHOT:
-        spot, moment = one_number(path, frame, "underlyingPrice"), _latest_trade(path, frame)
+        spot, moment = one_number(path, frame, "underlyingPrice"), _latest_trade(path, frame[~door.bad])
         notes = []
     else:
         spot, moment = _live_spot(path, one_value(path, frame, "session"), underlying, metas or {})
@@ -77,10 +82,14 @@ def read_metas(paths: list[Path]) -> dict[str, Path]:
 
 
 def _latest_trade(path: Path, frame: pd.DataFrame) -> pd.Timestamp:
+    """The latest trade that is not alone: one odd cell must not move the moment of the whole file."""
     stamps = pd.to_datetime(frame["lastTradeDate"], utc=True, errors="coerce", format="ISO8601")
     if stamps.isna().all():
         raise refusal(path.name, "no line says when it last traded", column="lastTradeDate")
-    return pd.Timestamp(stamps.max())
+    trades = np.sort(stamps.dropna().to_numpy("datetime64[ns]"))
+    within = np.arange(len(trades)) - np.searchsorted(trades, trades - COMPANY, side="left")
+    company = np.flatnonzero(within >= min(LEAST_COMPANY, len(trades) - 1))
+    return pd.Timestamp(trades[company[-1] if len(company) else -1], tz="UTC")
 
 
 def _live_spot(
