@@ -14,6 +14,7 @@ from shockgrid.pricing.dividends import with_dividends
 
 ANY, NOT_NEGATIVE, POSITIVE = "finite", "finite and >= 0", "finite and > 0"
 LARGEST_AMOUNT = 1e100  #: of currency, where an American value is asked for
+LARGEST_AMERICAN_VOL = 1000.0  #: 100,000 %: beyond it the exercise boundary is lost to rounding
 LARGEST_GROWTH = 100.0  #: of rate * years and yield * years, in size: a factor of 1e43
 
 
@@ -95,7 +96,7 @@ def price_american(
     ----------
     spots, strikes : in currency, >= 0, at most 1e100.
     expiries : time to expiry in years (ACT/365F), >= 0.
-    vols : decimals per square root of a year, >= 0 (0.25 is 25 %).
+    vols : decimals per square root of a year (0.25 is 25 %), >= 0, at most 1,000.
     rates, yields : continuous decimals of any sign; times expiries at most 100 in size. The cost of borrowing
         the spot is a yield.
     is_call : True for a call, False for a put.
@@ -108,7 +109,8 @@ def price_american(
     -------
     Values in currency, float64, of the broadcast shape, never NaN, at least the value of exercise now. The
     error is below 5e-6 of the spot (vols of 5-100 %, up to 3 years), 5e-5 with cash dividends or where
-    exercise lies between two boundaries. Zero time gives the value of exercise, zero vol that of exercise at
+    exercise lies between two boundaries; in the last bits a value may depend on what else is in the call.
+    Zero time gives the value of exercise, zero vol that of exercise at
     the best moment.
 
     Raises
@@ -237,6 +239,7 @@ def _check_shapes(arrays: Mapping[str, NDArray[np.generic]]) -> None:
 
 def _check_sizes(inputs: Mapping[str, Floats]) -> None:
     sizes = {name: (inputs[name], LARGEST_AMOUNT) for name in ("spots", "strikes", "dividends")}
+    sizes["vols"] = (inputs["vols"], LARGEST_AMERICAN_VOL)
     for name in ("rates", "yields"):
         with np.errstate(over="ignore"):
             sizes[f"{name} * expiries"] = (np.abs(inputs[name] * inputs["expiries"]), LARGEST_GROWTH)
