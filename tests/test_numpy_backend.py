@@ -1,6 +1,8 @@
 """The NumPy backend against the plain formula, and against itself under every way of cutting the work."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -235,3 +237,12 @@ def test_put_and_get_leave_arrays_alone():
     assert BACKEND.put(array) is array
     assert BACKEND.get(array) is array
     assert BACKEND.free_bytes() > 0
+
+
+def test_free_memory_where_the_system_says_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without /proc all that is installed is taken for free; without either nothing is refused."""
+    told = NumpyBackend().free_bytes()
+    monkeypatch.setattr("shockgrid.backends._numpy.MEMINFO", tmp_path / "none")
+    assert NumpyBackend().free_bytes() >= told > 0
+    monkeypatch.setattr("os.sysconf_names", {})
+    assert NumpyBackend().free_bytes() == sys.maxsize

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
 
 DAYS_PER_YEAR = 365.0
+MEMINFO = Path("/proc/meminfo")
 #: A name of so many options or fewer is cut by scenarios only; a larger one keeps half as many together.
 WHOLE_NAME = 256
 
@@ -120,12 +122,18 @@ class NumpyBackend:
         return tile
 
     def free_bytes(self) -> int:
-        """Memory that may be taken now, in bytes."""
-        meminfo = Path("/proc/meminfo")
-        if meminfo.exists():
-            fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        """Memory that may be taken now, in bytes.
+
+        Where the system does not say what is free, all that is installed; where it says neither,
+        ``sys.maxsize``: then nothing is refused for want of memory.
+        """
+        if MEMINFO.exists():
+            fields = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
             return int(fields["MemAvailable"].split()[0]) * 1024
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        names = getattr(os, "sysconf_names", {})
+        if "SC_PHYS_PAGES" not in names:
+            return sys.maxsize
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     def _price_into(self, series: Series, states: States, values: Floats) -> None:
         linear = np.flatnonzero(~series.is_option)

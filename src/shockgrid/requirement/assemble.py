@@ -18,7 +18,7 @@ from shockgrid.requirement.result import Run
 from shockgrid.requirement.unpriced import unpriced_charges
 
 SHOWN = ("worst_scenario", "worst_price_shock", "worst_vol_shock")
-STRESS = ("loss_down_25", "loss_up_25")
+STRESS_LINES = ("loss_down_25", "loss_up_25")
 
 
 class Sides(NamedTuple):
@@ -46,7 +46,10 @@ def accounts_frame(
     status, rejects = reliability(whole, lost.margin_groups[lost.without_spot], doubted)
     low, at_marks = binding["requirement"].to_numpy(np.float64), worth.at_marks / rates
     minimums = np.array([program.minimum_equity for program in programs])
-    lines = [*LINES, *[name for name in binding.columns if name not in (*LINES, *SHOWN, *STRESS, *_TOTALS)]]
+    lines = [
+        *LINES,
+        *[name for name in binding.columns if name not in (*LINES, *SHOWN, *STRESS_LINES, *_TOTALS)],
+    ]
     columns: dict[str, Any] = {
         "margin_group": whole.margin_groups,
         "equity_at_marks": at_marks,
@@ -60,7 +63,7 @@ def accounts_frame(
         **{name: binding[name].to_numpy() for name in (*SHOWN, *lines)},
         "unpriced": charges,
         "requirement_zero_offsets": binding["requirement_zero_offsets"].to_numpy(np.float64) + charges,
-        **{name: binding[name].to_numpy() for name in STRESS},
+        **{name: binding[name].to_numpy() for name in STRESS_LINES},
         "requirement_low": low,
         "requirement_high": low + charges,
         "reliability": status,

@@ -132,9 +132,9 @@ class Evaluator:
             return np.zeros(len(group.leaves))
         per_contract = rate * (table.multipliers * table.fx_rates * table.is_option)[group.instruments]
         net = sparse.csr_matrix(
-            (held.quantities[group.positions], group.position_columns.copy(), group.weights.indptr.copy()),
+            (held.quantities[group.positions], group.position_columns, group.weights.indptr),
             shape=group.weights.shape,
-            copy=True,
+            copy=True,  # summing duplicates works in place
         )
         net.sum_duplicates()
         charges: Floats = abs(net) @ per_contract
