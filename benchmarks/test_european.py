@@ -42,6 +42,11 @@ def make_series(count, seed=1):
         is_option=np.ones(count, np.bool_),
         is_call=rng.random(count) < 0.5,
         is_american=np.zeros(count, np.bool_),
+        units=np.ones(count),
+        rates=rates,
+        yields=yields,
+        ex_years=np.empty((count, 0)),
+        ex_cash=np.empty((count, 0)),
     )
 
 

@@ -21,6 +21,7 @@ LAYERS = [
     {"market_states"},
     {"backends"},
     {"valuation"},
+    {"market_series"},
     {"calibration", "engine", "parity"},
     {"requirement"},
     {"regimes"},

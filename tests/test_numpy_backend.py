@@ -38,7 +38,14 @@ def random_series(count, seed=1, linear_share=0.2):
         is_option=is_option,
         is_call=rng.random(count) < 0.5,
         is_american=np.zeros(count, np.bool_),
+        **unused_by_europeans(count),
     )
+
+
+def unused_by_europeans(count):
+    none = np.empty((count, 0))
+    zeros = np.zeros(count)
+    return {"units": np.ones(count), "rates": zeros, "yields": zeros, "ex_years": none, "ex_cash": none}
 
 
 def joint_list(count, seed=2, rules=40):

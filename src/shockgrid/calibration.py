@@ -11,6 +11,7 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.market import Market
+from shockgrid.market_series import series
 
 VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its cap), the nearer end is used
 
@@ -22,7 +23,8 @@ def calibrated(market: Market, backend: Backend) -> Market:
     ``VOL_BAND`` it points to is used (W_CLAMPED; OCC caps the vols of deep options in its closing prices the
     same way). An option with neither vol nor mark takes the vol of the nearest strike of its expiry, or of
     the nearest expiry of its underlying (W_FILLED); where there is none it cannot be priced (E_NO_VOL).
-    American options are inverted with the European formula they are priced with.
+    An American option is inverted with the values it is priced with; a price that is just that of exercise
+    has no vol of its own (``no_time_value``): every low one gives it.
     """
     told = market.rejects[market.rejects["code"] != "W_NO_VOL"]  # what became of those is said here
     blank = np.isnan(market.instruments.vols)
@@ -44,18 +46,7 @@ def calibrated(market: Market, backend: Backend) -> Market:
 def _implied(market: Market, backend: Backend, rows: Codes) -> tuple[Floats, pd.DataFrame]:
     """All vols [N], those of ``rows`` implied from their marks, and the rows that were clamped."""
     table = market.instruments
-    forwards = table.slopes[rows] * market.underlyings.spots[table.underlyings[rows]] + table.intercepts[rows]
-    live = forwards > 0.0
-    vols, reasons = np.zeros(len(rows)), np.full(len(rows), "below_intrinsic", object)
-    solved = backend.implied_vol(
-        table.marks[rows][live],
-        forwards[live],
-        table.strikes[rows][live],
-        table.years[rows][live],
-        table.discount_factors[rows][live],
-        table.is_call[rows][live],
-    )
-    vols[live], reasons[live] = backend.get(solved[0]), backend.get(solved[1])
+    vols, reasons = (backend.get(found) for found in backend.implied(series(market, rows), table.marks[rows]))
     vols = np.where(reasons == "above_max", VOL_BAND[1], np.where(reasons == "", vols, VOL_BAND[0]))
     all_vols = table.vols.copy()
     all_vols[rows] = vols

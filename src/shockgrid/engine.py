@@ -17,9 +17,10 @@ import pandas as pd
 from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats, Texts
-from shockgrid.backends.contract import Backend, Series
+from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.market import Market
+from shockgrid.market_series import series
 from shockgrid.market_states import MarketStates
 from shockgrid.states import UNMOVED
 
@@ -164,23 +165,6 @@ def _shown(market: Market, instruments: Codes, starts: Codes) -> Codes:
     rank[order] = np.arange(len(order))
     held = rank[market.instruments.underlyings[instruments]]
     return order[np.minimum.reduceat(held, starts)]
-
-
-def series(market: Market, rows: Codes) -> Series:
-    """The columns a backend needs for these instruments, which share one underlying."""
-    table = market.instruments
-    return Series(
-        spots=market.underlyings.spots[table.underlyings[rows]],
-        slopes=table.slopes[rows],
-        intercepts=table.intercepts[rows],
-        strikes=table.strikes[rows],
-        years=table.years[rows],
-        vols=table.vols[rows],
-        discount_factors=table.discount_factors[rows],
-        is_option=table.is_option[rows],
-        is_call=table.is_call[rows],
-        is_american=table.is_american[rows],
-    )
 
 
 def class_risk_arrays(group: ClassGroup, market: Market, states: MarketStates, backend: Backend) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.cells import EARLIEST, LATEST
 from shockgrid.columns import frozen
 from shockgrid.errors import InputError
+
+if TYPE_CHECKING:
+    from shockgrid.carry import Dividends
 
 PORTFOLIO_TYPES = ("equity", "narrow_index", "broad_index", "broad_index_high_cap")
 INSTRUMENT_TYPES = ("stock", "etf", "index", "option", "future", "perpetual", "flat")
@@ -73,6 +76,7 @@ class Instruments(_Columns):
     years: Floats  #: ACT/365F from as_of to the expiry instant; 0 for anything that does not expire
     multipliers: Floats  #: money per contract = price x multiplier
     units_per_contract: Floats  #: units of the underlying one contract delivers
+    cash_per_contract: Floats  #: cash one contract delivers beside them
     fx_rates: Floats  #: value of one unit of the instrument's currency in the base currency
     slopes: Floats
     intercepts: Floats
@@ -91,7 +95,7 @@ class Market:
     ----------
     as_of : the instant of the snapshot, UTC. Nothing in a calculation reads a clock.
     base_currency : the currency of firm-wide figures.
-    underlyings, instruments : the columns above.
+    underlyings, instruments : the columns above.     dividends : the cash dividends ahead.
     fx : currency -> value of one unit in the base currency; holds the base currency itself.
     offsets : (level, group) -> share of a group's gains that offsets other groups' losses, in [0, 1].
     unpriced : instruments that were turned away, with what could be read of them: symbol, underlying, type,
@@ -105,6 +109,7 @@ class Market:
     base_currency: str
     underlyings: Underlyings
     instruments: Instruments
+    dividends: Dividends
     fx: dict[str, float]
     offsets: dict[tuple[str, str], float]
     unpriced: pd.DataFrame

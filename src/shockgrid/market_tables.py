@@ -59,6 +59,7 @@ def build(
         base_currency=base_currency,
         underlyings=names,
         instruments=table.instruments,
+        dividends=cash,
         fx=rates,
         offsets=shares,
         unpriced=table.unpriced,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,31 +14,39 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends._numpy_black import Workspace, black, deviations, log_ratios, values_of
+from shockgrid.backends._numpy_american import Exercise
+from shockgrid.backends._numpy_black import Workspace, black
+from shockgrid.backends._numpy_block import Block, forwards_of, shocked_vols
+from shockgrid.backends._numpy_grids import price_grids
+from shockgrid.backends._numpy_implied import implied_american
+from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
+from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
 
-DAYS_PER_YEAR = 365.0
 MEMINFO = Path("/proc/meminfo")
 #: A name of so many options or fewer is cut by scenarios only; a larger one keeps half as many together.
 WHOLE_NAME = 256
 
 
 class NumpyBackend:
-    """Prices and aggregates on the CPU with NumPy alone; holds no state between calls.
+    """Prices and aggregates on the CPU with NumPy alone.
+
+    Between calls it keeps nothing but premium tables, which depend on their own terms alone.
 
     Parameters
     ----------
     tile_elements : largest number of float64 values held at once by ``risk_arrays``.
     block_elements : values worked on at once; a few buffers of this size should fit the cache.
 
-    Neither changes a bit of any result. American options are priced as European ones.
+    Neither changes a bit of any result.
     """
 
     def __init__(self, *, tile_elements: int = 2_000_000, block_elements: int = 32_768) -> None:
         self.name = "numpy"
-        self.prices_american = False
+        self.prices_american = True
+        self._premiums = PremiumStore()
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
         self.block_elements = block_elements
@@ -86,6 +94,24 @@ class NumpyBackend:
     ) -> tuple[Floats, NDArray[np.str_]]:
         """Vols and reason codes, elementwise under broadcasting; see ``pricing.implied.implied_vol``."""
         return implied_vol(prices, forwards, strikes, years, discount_factors, is_call)
+
+    def implied(self, series: Series, prices: Floats) -> tuple[Floats, NDArray[np.str_]]:
+        """Vols at which ``base`` gives these prices [n], and reason codes; the series' vols are not looked at.
+
+        See ``pricing.implied.implied_vol`` for the codes and ``implied_american`` for their American sense.
+        """
+        vols, reasons = np.zeros(len(series)), np.full(len(series), "below_intrinsic", "U15")
+        forwards = series.slopes * series.spots + series.intercepts
+        early = routes(series) != EUROPEAN
+        plain = np.flatnonzero(~early & (forwards > 0.0))
+        own = series.take(plain)
+        columns = (prices[plain], forwards[plain], own.strikes, own.years, own.discount_factors, own.is_call)
+        vols[plain], reasons[plain] = implied_vol(*columns)
+        american = np.flatnonzero(early)
+        if len(american):
+            part = series.take(american)
+            vols[american], reasons[american] = implied_american(part, prices[american], self.base)
+        return vols, reasons
 
     def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Floats:
         """P&L of each leaf in each scenario, shape [L, S], in the currency of the weights, gain > 0.
@@ -138,87 +164,36 @@ class NumpyBackend:
     def _price_into(self, series: Series, states: States, values: Floats) -> None:
         linear = np.flatnonzero(~series.is_option)
         if len(linear):
-            forwards = _forwards(series.take(linear), states.spot_factors)
+            forwards = forwards_of(series.take(linear), states.spot_factors)
             values[:, linear] = forwards[states.index[:, 0]]
-        options = np.flatnonzero(series.is_option)
-        if len(options) == 0:
-            return
-        together = len(options) if len(options) <= WHOLE_NAME else WHOLE_NAME // 2
+        on_grids = series.is_option & (routes(series) == GRID)
+        rest = np.flatnonzero(series.is_option & ~on_grids)
+        if len(rest):
+            self._price_blocks(series.take(rest), states, rest, values)
+        gridded = np.flatnonzero(on_grids)
+        if len(gridded):
+            own = series.take(gridded)
+            values[:, gridded] = price_grids(own, shocked_vols(own, states), states)
+
+    def _price_blocks(self, series: Series, states: States, columns: Codes, values: Floats) -> None:
+        """Price options, which stand at these columns of ``values``, in blocks that fit the cache."""
+        exercise = None
+        if series.is_american.any():
+            exercise = Exercise(series, shocked_vols(series, states), self._premiums)
+        together = len(series) if len(series) <= WHOLE_NAME else WHOLE_NAME // 2
         height = max(1, self.block_elements // together)
         for start in range(0, len(states.index), height):
-            block = _Block(states.block(start, start + height))
-            parts = -(-len(options) * block.height // self.block_elements)
-            width = -(-len(options) // parts)
+            block = Block(states.block(start, start + height))
+            parts = -(-len(series) * block.height // self.block_elements)
+            width = -(-len(series) // parts)
             work = Workspace(block.height * width)
-            for columns in _runs(options, width):
-                values[start : start + height, columns] = block.price(series.take(columns), work)
+            for low in range(0, len(series), width):
+                part = slice(low, low + width)
+                found = block.price(series.take(part), part, exercise, work)
+                values[start : start + height, _run(columns[part])] = found
 
 
-class _Block:
-    """A few scenarios with the market states that they use."""
-
-    def __init__(self, states: States) -> None:
-        self.height = len(states.index)
-        spots, self.spot_rows = _used(states.index[:, 0], len(states.spot_factors))
-        rules, self.vol_rows = _used(states.index[:, 1], len(states.vol_shocks))
-        self.spot_factors = states.spot_factors[spots]
-        self.rules = [
-            column[rules][:, None]
-            for column in (
-                states.vol_shocks,
-                states.relative,
-                states.term_powers,
-                states.vol_floors,
-                states.vol_caps,
-            )
-        ]
-
-    def price(self, series: Series, work: Workspace) -> Floats:
-        """Values of a few options, [height, m], in memory of ``work``."""
-        shape = (self.height, len(series))
-        forwards = _forwards(series, self.spot_factors)
-        deviation = deviations(self._vols(series), series.years)
-        scratch = iter([work.single(slot, shape) for slot in range(1, 5)])
-        logs, inverses, halves, assets = (
-            np.take(table, rows, axis=0, out=next(scratch), mode="clip")
-            for table, rows in (
-                (log_ratios(forwards, series.strikes), self.spot_rows),
-                (1.0 / deviation, self.vol_rows),
-                (0.5 * deviation, self.vol_rows),
-                (forwards * series.discount_factors, self.spot_rows),
-            )
-        )
-        strikes = series.discount_factors * series.strikes
-        return values_of(logs, inverses, halves, assets, strikes, np.where(series.is_call, 0.5, -0.5), work)
-
-    def _vols(self, series: Series) -> Floats:
-        """The shocked vols [rules, m]; the rule is the one of ``States``."""
-        shocks, relative, powers, floors, caps = self.rules
-        scaled = shocks
-        if powers.any():
-            months = np.log(30.0 / np.maximum(series.years * DAYS_PER_YEAR, 1.0))
-            scaled = shocks * np.exp(powers * months)
-        vols: Floats = np.where(relative, series.vols * (1.0 + scaled), series.vols + scaled)
-        np.maximum(vols, floors, out=vols)
-        np.minimum(vols, caps, out=vols)
-        return vols
-
-
-def _forwards(series: Series, spot_factors: Floats) -> Floats:
-    forwards: Floats = series.slopes * series.spots * spot_factors[:, None] + series.intercepts
-    return forwards
-
-
-def _used(index: Codes, count: int) -> tuple[Any, Codes]:
-    """Which of ``count`` states a block tabulates, and the index into those."""
-    if count <= len(index):
-        return slice(None), index
-    return np.unique(index, return_inverse=True)
-
-
-def _runs(columns: Codes, width: int) -> Iterator[Any]:
-    """Blocks of columns, as slices where they are consecutive."""
-    for start in range(0, len(columns), width):
-        block = columns[start : start + width]
-        first, last = int(block[0]), int(block[-1])
-        yield slice(first, last + 1) if last - first + 1 == len(block) else block
+def _run(columns: Codes) -> Any:
+    """The columns as a slice where they are consecutive."""
+    first, last = int(columns[0]), int(columns[-1])
+    return slice(first, last + 1) if last - first + 1 == len(columns) else columns

@@ -22,20 +22,26 @@ class Series:
 
     The forward of what is delivered, per unit of strike, is ``slopes * shocked_spot + intercepts``:
     proportional carry sits in the slope, cash dividends and cash in the deliverable in the intercept.
-    A linear instrument (stock, ETF, future) is worth that forward; an option is worth
-    ``discount_factors * Black(forward, strikes, vols, years)``.
+    A linear instrument (stock, ETF, future) is worth that forward; a European option is worth
+    ``discount_factors * Black(forward, strikes, vols, years)``. The spot on which an American option is
+    exercised is lognormal with drift ``rates - yields`` between ex-dates, and drops by the cash on each.
     """
 
     spots: Floats  #: current spot of the underlying, in its currency, > 0
     slopes: Floats  #: change of the forward per unit of spot
     intercepts: Floats  #: fixed part of the forward (<= 0 under cash dividends), in currency
-    strikes: Floats  #: in currency, > 0; 1 for linear instruments
+    strikes: Floats  #: in currency, less the cash delivered (so it may be below 0); 1 for linear instruments
     years: Floats  #: ACT/365F to the expiry instant, >= 0
     vols: Floats  #: decimals, >= 0 (0.25 is 25 %)
     discount_factors: Floats  #: from as_of to expiry; 1 for linear instruments
     is_option: Mask
     is_call: Mask
     is_american: Mask
+    units: Floats  #: of the underlying delivered per unit of strike; what exercise now gives is units * spot
+    rates: Floats  #: continuous to expiry, decimals; 0 at expiry and for linear instruments
+    yields: Floats  #: what the spot earns less by the forward, continuous decimals: yield and borrow
+    ex_years: Floats  #: [n, D] years to each ex-date up to expiry, ascending; inf where there are fewer
+    ex_cash: Floats  #: [n, D] cash dividend per unit of the underlying on it; 0 where there are fewer
 
     def take(self, rows: Any) -> Series:
         """The same columns for a selection of rows (slice, mask or index array)."""
@@ -82,6 +88,12 @@ class Backend(Protocol):
         is_call: Any,
     ) -> tuple[Any, Any]:
         """Vols and reason codes (see ``shockgrid.pricing.implied``), elementwise under broadcasting."""
+
+    def implied(self, series: Series, prices: Floats) -> tuple[Any, Any]:
+        """Vols at which each instrument, American or not, has this price [n], and reason codes.
+
+        The ``vols`` of the series are not looked at.
+        """
 
     def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Any:
         """P&L of each leaf in each scenario, shape [L, S], gain > 0.

@@ -135,7 +135,9 @@ def _parts(puts: _Puts) -> _Parts:
 
 def _fixed_point(logs: Floats, log_limits: Floats, parts: _Parts, *, of_density: bool) -> Floats:
     """One step: B = K exp(-(r - q) t) N / D, N and D of FP-A (densities) or FP-B (probabilities)."""
-    heights = np.square(logs - log_limits) @ _tables()[3]
+    heights = np.zeros((len(logs), NODES * POINTS))
+    for square, row in zip(np.square(logs - log_limits).T, _tables()[3], strict=True):
+        heights += square[:, None] * row  # a matrix product would sum in an order that depends on its size
     past = log_limits - np.sqrt(np.maximum(heights, 0.0))
     lower = (logs[..., None] - past.reshape(parts.earned.shape) + parts.point_drifts) / parts.point_deviations
     lower -= 0.5 * parts.point_deviations

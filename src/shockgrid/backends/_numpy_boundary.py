@@ -1,0 +1,187 @@
+"""Exercise boundaries for the premium tables: the fixed point of Andersen, Lake and Offengenden in few steps.
+
+``shockgrid.pricing.boundary`` iterates until the boundary stands still. Here every number of steps is fixed
+and every lane (one put of strike 1) is computed by itself, so that a lane's bits do not depend on its company
+and a kernel can do the same. Arrays have the lanes last.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtr
+
+from shockgrid.arrays import Codes, Floats
+
+NEWTON_STEPS, FARTHEST_START = 4, 8.0  #: of the QD+ start, kept within so many deviations of the limit
+EARLY_SLOPE = 0.639  #: of the boundary just before expiry where the yield is above the rate, in deviations
+#: Drift is |r - q| sqrt(T) / vol: FP-A up to the first, FP-B up to the second, above it the perpetual level.
+FP_A_DRIFT, FLAT_DRIFT = 0.7, 30.0
+ROOT_TWO_PI = float(np.sqrt(2.0 * np.pi))
+
+
+class Effort(NamedTuple):
+    """How finely boundaries and premiums are computed."""
+
+    nodes: int  #: collocation nodes of the boundary before expiry
+    points: int  #: quadrature points of the fixed point
+    steps: int  #: of the fixed point
+    premium_points: int  #: quadrature points of the premium
+
+
+class Puts(NamedTuple):
+    """Puts of strike 1, a lane each: columns of length L."""
+
+    years: Floats
+    vols: Floats
+    rates: Floats  #: > 0
+    yields: Floats  #: of any sign
+
+    def only(self, lanes: Codes) -> Puts:
+        """The same columns for some lanes."""
+        return Puts(*(column[lanes] for column in self))
+
+    def log_limits(self) -> Floats:
+        """Log of the boundary just before expiry, min(1, rate / yield)."""
+        capped = self.yields > self.rates
+        return np.asarray(np.log(np.where(capped, self.rates / np.where(capped, self.yields, 1.0), 1.0)))
+
+
+class Rule(NamedTuple):
+    """Gauss-Legendre in y = sqrt(elapsed / time left), which takes the root out of both ends."""
+
+    abscissae: Floats  #: [points]
+    weights: Floats  #: [points] of d(elapsed) / time left
+    left: Floats  #: [nodes, points] sqrt(time left / life) at each point
+    rows: Floats  #: [nodes, points, nodes] interpolation of squared logs at the nodes to the points
+
+
+def solve(puts: Puts, effort: Effort) -> Floats:
+    """Squared log of boundary over its limit, [nodes, L], the longest time first; 0 at expiry.
+
+    Source: L. Andersen, M. Lake, D. Offengenden, "High-performance American option pricing", J. Computational
+    Finance 20 (2016): collocation in sqrt(time left), fixed points FP-A (densities) and FP-B (probabilities).
+    """
+    limits, years, vols, rates, yields = puts.log_limits(), *puts
+    drifts = np.abs(rates - yields) * np.sqrt(years) / vols
+    logs = np.repeat(_perpetual(puts)[None], effort.nodes, axis=0)
+    near, far = drifts <= FP_A_DRIFT, (drifts > FP_A_DRIFT) & (drifts <= FLAT_DRIFT)
+    for chosen, of_density in ((near, True), (far, False)):
+        lanes = np.flatnonzero(chosen)
+        if len(lanes):
+            logs[:, lanes] = _iterate(puts.only(lanes), limits[lanes], effort, of_density=of_density)
+    return np.square(logs - limits)
+
+
+def _iterate(puts: Puts, limits: Floats, effort: Effort, *, of_density: bool) -> Floats:
+    rule = _rule(effort.nodes, effort.points)
+    times = puts.years * node_roots(effort.nodes)[:-1, None] ** 2
+    drifts, deviations = (puts.rates - puts.yields) * times, puts.vols * np.sqrt(times)
+    logs = _start(puts, limits, times)
+    for _ in range(effort.steps):
+        low = (logs + drifts) / deviations - 0.5 * deviations
+        high = low + deviations
+        bottom = ndtr(high)
+        top = density(low) / deviations if of_density else ndtr(low)
+        bottom = bottom + density(high) / deviations if of_density else bottom
+        squares = np.square(logs - limits)
+        for point, y in enumerate(rule.abscissae):
+            past = limits - np.sqrt(np.maximum(combined(rule.rows[:, point], squares), 0.0))
+            spread = y * deviations
+            low = (logs - past + y * y * drifts) / spread - 0.5 * spread
+            high = low + spread
+            left, span = puts.years * rule.left[:, point, None] ** 2, rule.weights[point] * times
+            earned = puts.rates * np.exp(puts.rates * left) * span
+            paid = puts.yields * np.exp(puts.yields * left) * span
+            if of_density:
+                top += earned * (density(low) / spread)
+                bottom += paid * (ndtr(high) + density(high) / spread)
+            else:
+                top += earned * ndtr(low)
+                bottom += paid * ndtr(high)
+        logs = np.minimum(np.log(top / bottom) - drifts, limits)
+    return logs
+
+
+def _start(puts: Puts, limits: Floats, times: Floats) -> Floats:
+    """QD+ boundary at the nodes, [nodes, L], after Newton's method; see ``pricing.boundary`` for the source.
+
+    M. Li, "Analytical approximations for the critical stock prices of American options" (2010); where the
+    limit is deep in the money, J. Evans, R. Kuske, J. Keller (2002).
+    """
+    r, q, variance = puts.rates, puts.yields, np.square(puts.vols)
+    deviation = puts.vols * np.sqrt(times)
+    discount, carry, earned = np.exp(-r * times), np.exp(-q * times), -np.expm1(-r * times)
+    omega = 2.0 * (r - q) / variance - 1.0
+    root = np.sqrt(omega**2 + 8.0 * r / (variance * earned))
+    slope = 2.0 * r / (variance * earned**2 * root)
+    alpha = -2.0 / (variance * root)
+    beta = alpha * discount * r * (1.0 / earned - slope / root) + 0.5 * (omega + root)
+    floor = np.maximum(limits - FARTHEST_START * deviation, _perpetual(puts))
+    logs = limits + np.zeros_like(times)
+    for _ in range(NEWTON_STEPS):
+        boundary = np.exp(logs)
+        high = (logs + (r - q) * times) / deviation + 0.5 * deviation
+        low = high - deviation
+        stock, cash, bell = carry * ndtr(-high), discount * ndtr(-low), carry * density(high)
+        decay = r * cash - q * boundary * stock - 0.5 * variance * boundary * bell / deviation
+        charm = -bell * ((r - q) / deviation - 0.5 * low / times) - q * stock
+        gain = 1.0 - boundary - cash + boundary * stock
+        miss = (1.0 - stock) * boundary - beta * gain + alpha * decay
+        steep = (1.0 - stock) * (1.0 + beta) + bell / deviation + alpha * charm
+        logs = np.clip(logs - np.clip(miss / (steep * boundary), -0.5, 0.5), floor, limits)
+    deep = limits < -FARTHEST_START * deviation[0]
+    return np.where(deep, np.maximum(limits - EARLY_SLOPE * deviation, floor), logs)
+
+
+def _perpetual(puts: Puts) -> Floats:
+    """Log of the boundary of a put without expiry: the negative root of the characteristic quadratic."""
+    variance = np.square(puts.vols)
+    half, earned = (puts.rates - puts.yields) / variance - 0.5, 2.0 * puts.rates / variance
+    size = np.sqrt(half * half + earned)
+    root = np.where(half > 0, half + size, earned / np.where(half > 0, 1.0, size - half))
+    return np.asarray(-np.log1p(1.0 / root))
+
+
+def density(x: Floats) -> Floats:
+    """The normal density."""
+    return np.asarray(np.exp(-0.5 * x * x) / ROOT_TWO_PI)
+
+
+def combined(row: Floats, columns: Floats) -> Floats:
+    """Sum over k of row[..., k] * columns[k], in order: [L] or [nodes, L], without a library's own order."""
+    total = row[..., 0, None] * columns[0]
+    for index in range(1, len(columns)):
+        total = total + row[..., index, None] * columns[index]
+    return np.asarray(total)
+
+
+def node_roots(nodes: int) -> Floats:
+    """sqrt(time left / life) at the nodes, [nodes + 1], 1 first and 0 last: Chebyshev-Lobatto."""
+    return np.asarray(0.5 * (1.0 + np.cos(np.pi * np.arange(nodes + 1) / nodes)))
+
+
+def interpolation_rows(roots: Floats, nodes: int) -> Floats:
+    """Weights of the nodes before expiry at each root, [..., nodes], by the barycentric formula."""
+    weights = (-1.0) ** np.arange(nodes + 1)
+    weights[[0, -1]] *= 0.5
+    gaps = roots[..., None] - node_roots(nodes)
+    shares = weights / np.where(np.abs(gaps) < 1e-15, 1e-15, gaps)
+    return np.asarray(shares[..., :nodes] / shares.sum(axis=-1, keepdims=True))
+
+
+@cache
+def quadrature(points: int) -> tuple[Floats, Floats]:
+    """Gauss-Legendre on (0, 1) for y: abscissae, and weights of d(y^2)."""
+    abscissae, weights = np.polynomial.legendre.leggauss(points)
+    y = 0.5 * (1.0 + abscissae)
+    return y, weights * y
+
+
+@cache
+def _rule(nodes: int, points: int) -> Rule:
+    y, weights = quadrature(points)
+    left = node_roots(nodes)[:-1, None] * np.sqrt(1.0 - y * y)
+    return Rule(y, weights, left, interpolation_rows(left, nodes))

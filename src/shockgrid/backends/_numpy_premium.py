@@ -1,0 +1,144 @@
+"""Early-exercise premiums of American options with a continuous yield, for all strikes and spots at once.
+
+Of puts of strike 1 with one expiry, rate and yield, the premium over the European value is one smooth
+function of the vol and of z = log(spot / boundary) / (vol sqrt(T)): nothing is left of spot and strike. A
+table holds it for one range of vols (``vol_ranges``) as a polynomial of t = 2 sqrt(z / 6) - 1, whose
+coefficients are Chebyshev series in the log of the vol. Beyond z = 6 the premium is taken as 0, at z <= 0 the
+put is exercised. It moves when expiry, rate or yield move, not when the spot does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.special import ndtr
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends._numpy_boundary import (
+    Effort,
+    Puts,
+    combined,
+    interpolation_rows,
+    quadrature,
+    solve,
+)
+from shockgrid.backends.vol_ranges import vols_at
+
+FARTHEST = 6.0  #: deviations above the boundary beyond which the premium is nothing
+LANES = 1024  #: puts worked on together; a dozen such rows of nodes fit the cache
+
+
+class Scheme(NamedTuple):
+    """How finely a table is computed, and how many numbers it holds."""
+
+    effort: Effort
+    vols: int  #: nodes in the log of the vol
+    gaps: int  #: nodes in sqrt(z)
+
+
+#: Measured against ``pricing.american`` over 16,000 draws: 2.1e-6 x spot for vols of 5-100 %, up to 3 years,
+#: rates and yields of 0-10 %; 7e-6 for 0.2-800 %, 10 minutes to 10 years, rates to 30 %, yields of any sign.
+USUAL = Scheme(Effort(nodes=8, points=16, steps=6, premium_points=24), vols=8, gaps=16)
+FINE = Scheme(Effort(nodes=12, points=24, steps=7, premium_points=32), vols=10, gaps=18)
+USUAL_DEVIATION, USUAL_DRIFT, USUAL_GROWTH = 1.0, 2.0, 0.2
+
+
+@dataclass(frozen=True)
+class Tables:
+    """M tables of one scheme."""
+
+    coefficients: Floats  #: [vols, M, gaps] premium over strike: Chebyshev in the vol, powers of t
+    boundaries: Floats  #: [vols, M] log of the boundary over vol sqrt(T), Chebyshev in the vol
+
+
+def is_usual(years: Floats, rates: Floats, yields: Floats, ranges: Codes) -> Mask:
+    """Whether the usual scheme is enough for a table; decided by the table's own numbers alone."""
+    root = np.sqrt(years)
+    widest, narrowest = vols_at(ranges, 1.0) * root, vols_at(ranges, -1.0) * root
+    drift = np.abs(rates - yields) * years / narrowest
+    growth = np.maximum(np.abs(rates), np.abs(yields)) * years
+    return (widest <= USUAL_DEVIATION) & (drift <= USUAL_DRIFT) & (growth <= USUAL_GROWTH)
+
+
+def build(years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
+    """Tables of puts, [M] of each; ``rates`` > 0. Every table is computed by itself."""
+    count = len(years)
+    coefficients = np.empty((scheme.vols, count, scheme.gaps))
+    boundaries = np.empty((scheme.vols, count))
+    width = max(1, LANES // scheme.vols)
+    places = _ends_and_between(scheme.vols)[:, None]
+    for start in range(0, count, width):
+        part = slice(start, start + width)
+        shape = (scheme.vols, len(years[part]))
+        spread = [np.broadcast_to(a[part], shape).ravel() for a in (years, rates, yields)]
+        lanes = Puts(spread[0], vols_at(ranges[part], places).ravel(), *spread[1:])
+        premiums, edges = _sampled(lanes, scheme)
+        powers = combined(_power_matrix(scheme.gaps), premiums).reshape(scheme.gaps, *shape)
+        by_vol = np.ascontiguousarray(powers.transpose(1, 2, 0)).reshape(scheme.vols, -1)
+        fitted = combined(_vol_matrix(scheme.vols), by_vol)
+        coefficients[:, part] = fitted.reshape(scheme.vols, -1, scheme.gaps)
+        boundaries[:, part] = combined(_vol_matrix(scheme.vols), edges.reshape(shape))
+    return Tables(coefficients, boundaries)
+
+
+def _sampled(puts: Puts, scheme: Scheme) -> tuple[Floats, Floats]:
+    """Premiums over strike at the nodes in z, [gaps, L], and logs of the boundary in deviations, [L]."""
+    limits, squares = puts.log_limits(), solve(puts, scheme.effort)
+    edges, deviations = limits - np.sqrt(squares[0]), puts.vols * np.sqrt(puts.years)
+    z = FARTHEST * np.square(0.5 * (1.0 + _nodes(scheme.gaps)))
+    logs = edges + z[:, None] * deviations
+    spots, total = np.exp(logs), np.zeros_like(logs)
+    abscissae, weights = quadrature(scheme.effort.premium_points)
+    rows = interpolation_rows(np.sqrt(1.0 - abscissae**2), scheme.effort.nodes)
+    for y, weight, row in zip(abscissae, weights, rows, strict=True):
+        past = limits - np.sqrt(np.maximum(combined(row, squares), 0.0))
+        elapsed, spread = puts.years * y * y, y * deviations
+        low = (logs - past + (puts.rates - puts.yields) * elapsed) / spread - 0.5 * spread
+        span = weight * puts.years
+        earned = span * puts.rates * np.exp(-puts.rates * elapsed)
+        paid = span * puts.yields * np.exp(-puts.yields * elapsed)
+        total += earned * ndtr(-low) - paid * spots * ndtr(-(low + spread))
+    return total, edges / deviations
+
+
+def _ends_and_between(count: int) -> Floats:
+    """Chebyshev nodes of the second kind: neighbouring ranges share the end, so values meet there."""
+    return np.asarray(np.cos(np.pi * np.arange(count) / (count - 1)))
+
+
+@cache
+def _vol_matrix(count: int) -> Floats:
+    """From values at those nodes to Chebyshev coefficients, [count, count]."""
+    orders, places = np.arange(count)[:, None], np.arange(count)
+    ends = np.where((np.arange(count) == 0) | (np.arange(count) == count - 1), 0.5, 1.0)
+    scale = 2.0 / (count - 1) * ends[:, None] * ends
+    return np.asarray(scale * np.cos(orders * np.pi * places / (count - 1)))
+
+
+def _nodes(count: int) -> Floats:
+    """Chebyshev nodes of the first kind in (-1, 1)."""
+    return np.asarray(np.cos(np.pi * (2.0 * np.arange(count) + 1.0) / (2.0 * count)))
+
+
+@cache
+def _chebyshev_matrix(count: int) -> Floats:
+    """From values at the nodes to Chebyshev coefficients, [count, count]."""
+    orders, places = np.arange(count)[:, None], np.arange(count)
+    scale = np.where(orders > 0, 2.0, 1.0) / count
+    return np.asarray(scale * np.cos(orders * np.pi * (2.0 * places + 1.0) / (2.0 * count)))
+
+
+@cache
+def _power_matrix(count: int) -> Floats:
+    """From values at the nodes to coefficients of powers, [count, count]."""
+    powers = np.zeros((count, count))
+    for order in range(count):
+        powers[: order + 1, order] = chebyshev.cheb2poly(np.eye(count)[order][: order + 1])
+    product: Floats = np.zeros((count, count))
+    for order in range(count):
+        product += powers[:, order, None] * _chebyshev_matrix(count)[order]
+    return product

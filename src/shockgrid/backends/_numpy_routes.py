@@ -1,0 +1,46 @@
+"""Which way an American option is priced, decided by its own terms alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends.contract import Series
+from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
+
+EUROPEAN, TABLE, GRID = 0, 1, 2
+NOTHING = 1e-14  #: rate * years up to which a rate counts as 0: it is worth less than rounding
+LONGEST, LARGEST_GROWTH = 12.0, 4.0  #: years, and rate * years in size, up to which tables were measured
+
+
+def routes(series: Series) -> Codes:
+    """EUROPEAN, TABLE or GRID for each of n options.
+
+    Stated for puts; a call is the put with rate and yield exchanged. With cash dividends, and where the yield
+    is below a rate of 0 or less (two exercise boundaries): finite differences. With a rate above 0: the table
+    of premiums. Else, and for contracts whose cash exceeds the strike, exercise never pays before expiry.
+    """
+    rates, yields = put_rates(series)
+    growth, carry = rates * series.years, (rates - yields) * series.years
+    cash = np.zeros(len(series), np.bool_)
+    if series.ex_cash.shape[1]:
+        cash = series.ex_cash[:, 0] > 0.0
+    codes = np.where(growth > NOTHING, TABLE, np.where(carry <= NOTHING, EUROPEAN, GRID))
+    codes = np.where(cash, GRID, codes)
+    return np.where(series.is_american & (series.years > 0.0) & (series.strikes > 0.0), codes, EUROPEAN)
+
+
+def put_rates(series: Series) -> tuple[Floats, Floats]:
+    """Rate and yield of the put that each option is: exchanged for calls."""
+    swapped = series.is_call
+    return (
+        np.where(swapped, series.yields, series.rates),
+        np.where(swapped, series.rates, series.yields),
+    )
+
+
+def off_tables(series: Series, vols: Floats) -> Mask:
+    """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
+    growth = np.maximum(np.abs(series.rates), np.abs(series.yields)) * series.years
+    beyond = (series.years > LONGEST) | (growth > LARGEST_GROWTH)
+    return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | beyond)

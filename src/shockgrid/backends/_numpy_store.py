@@ -1,0 +1,85 @@
+"""Premium tables kept by what defines them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends._numpy_premium import FINE, USUAL, build, is_usual
+
+MOST_TABLES = 20_000  #: kept at a time, 2 kB each
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Tables of both schemes in arrays of the fine one; orders the usual scheme has not are 0."""
+
+    coefficients: Floats  #: [FINE.vols, M, FINE.gaps]
+    boundaries: Floats  #: [FINE.vols, M]
+    fine: Mask  #: [M]
+
+    def at(self, tables: Codes, places: Floats) -> tuple[Floats, Floats]:
+        """Premium over strike in powers of t, [gaps, ...], and log boundary in deviations, [...].
+
+        ``tables`` [...], ``places`` [...] of the vols in their ranges; see ``_numpy_premium``.
+        """
+        scheme = FINE if self.fine[tables].any() else USUAL
+        before, basis = np.ones_like(places), places
+        coefficients = self.coefficients[0, :, : scheme.gaps][tables]
+        boundaries = self.boundaries[0][tables]
+        for order in range(1, scheme.vols):
+            coefficients = (
+                coefficients + basis[..., None] * self.coefficients[order, :, : scheme.gaps][tables]
+            )
+            boundaries = boundaries + basis * self.boundaries[order][tables]
+            before, basis = basis, 2.0 * places * basis - before
+        return np.ascontiguousarray(np.moveaxis(coefficients, -1, 0)), boundaries
+
+    def with_built(self, keys: Floats) -> Kept:
+        """These tables and those of ``keys`` [K, 4]: years, rate, yield, range."""
+        years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
+        ranges = keys[:, 3].astype(np.intp)
+        usual = is_usual(years, rates, yields, ranges)
+        coefficients = np.zeros((FINE.vols, len(keys), FINE.gaps))
+        boundaries = np.zeros((FINE.vols, len(keys)))
+        for scheme, chosen in ((USUAL, usual), (FINE, ~usual)):
+            rows = np.flatnonzero(chosen)
+            if len(rows):
+                built = build(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
+                coefficients[: scheme.vols, rows, : scheme.gaps] = built.coefficients
+                boundaries[: scheme.vols, rows] = built.boundaries
+        return Kept(
+            np.concatenate([self.coefficients, coefficients], axis=1),
+            np.concatenate([self.boundaries, boundaries], axis=1),
+            np.concatenate([self.fine, ~usual]),
+        )
+
+
+_NONE = Kept(np.zeros((FINE.vols, 0, FINE.gaps)), np.zeros((FINE.vols, 0)), np.zeros(0, np.bool_))
+
+
+class PremiumStore:
+    """A memory of tables, not a state: each depends on its key alone. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._places: dict[bytes, int] = {}
+        self._kept = _NONE
+
+    def find(self, keys: Floats) -> tuple[Codes, Kept]:
+        """Tables of distinct ``keys`` [K, 4] (put's years, rate, yield, range), built where missing.
+
+        Returns their places in the tables returned with them.
+        """
+        names = [key.tobytes() for key in np.ascontiguousarray(keys)]
+        with self._lock:
+            if len(self._places) > MOST_TABLES:
+                self._places, self._kept = {}, _NONE
+            missing = [index for index, name in enumerate(names) if name not in self._places]
+            if missing:
+                self._kept = self._kept.with_built(keys[missing])
+                self._places.update({names[index]: len(self._places) + n for n, index in enumerate(missing)})
+            return np.array([self._places[name] for name in names], np.intp), self._kept
