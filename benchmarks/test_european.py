@@ -47,6 +47,7 @@ def make_series(count, seed=1):
         yields=yields,
         ex_years=np.empty((count, 0)),
         ex_cash=np.empty((count, 0)),
+        inverse=np.zeros(count, np.bool_),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from typer.testing import CliRunner, Result
 
@@ -46,3 +47,25 @@ def inside(found: Converted, underlying: str) -> tuple[float, int]:
         is_call=(rows["right"] == "C").to_numpy(),
     )
     return float(((values >= rows["bid"]) & (values <= rows["ask"])).mean()), len(rows)
+
+
+def coin_file(folder: Path, venue: str, day: int) -> Path:
+    return folder / f"{venue}_2026-08-{day:02}.csv.gz"
+
+
+def priced(found: Converted) -> pd.DataFrame:
+    """Every option with its value in coin from the tables alone, and how far the venue's mark is."""
+    rows = found.tables["instruments"].merge(found.tables["quotes"], on="symbol")
+    rows = rows.merge(found.tables["forwards"], on=["underlying", "expiry_utc"], how="left")
+    rows = rows.merge(found.tables["underlyings"], on="underlying")
+    if "discount_factor" not in rows.columns:
+        rows["discount_factor"] = rows["spot"] / rows["forward"]
+    values = sg.price_european(
+        forwards=rows["forward"],
+        strikes=rows["strike"],
+        expiries=(pd.to_datetime(rows["expiry_utc"]) - found.as_of) / pd.Timedelta(days=365),
+        vols=rows["vol"],
+        discount_factors=rows["discount_factor"],
+        is_call=(rows["right"] == "C").to_numpy(),
+    )
+    return rows.assign(value=values / rows["spot"], error=np.abs(values / rows["spot"] - rows["mark"]))

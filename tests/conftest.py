@@ -25,3 +25,8 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def cboe(shared: Path) -> Path:
     return shared / "data" / "cboe-delayed-quotes"
+
+
+@pytest.fixture(scope="session")
+def coins(shared: Path) -> Path:
+    return shared / "data" / "deribit-okx-2026"

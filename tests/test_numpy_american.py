@@ -62,6 +62,7 @@ def options(spots, strikes, years, vols, rates, yields, is_call, ex_years=None, 
         yields=dividend_yield,
         ex_years=none if ex_years is None else ex_years,
         ex_cash=none if ex_cash is None else ex_cash,
+        inverse=np.zeros(count, np.bool_),
     )
 
 

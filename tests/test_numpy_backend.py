@@ -39,6 +39,7 @@ def random_series(count, seed=1, linear_share=0.2):
         is_call=rng.random(count) < 0.5,
         is_american=np.zeros(count, np.bool_),
         **unused_by_europeans(count),
+        inverse=np.zeros(count, np.bool_),
     )
 
 

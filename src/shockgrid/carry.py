@@ -123,12 +123,16 @@ def add_forwards(
 ) -> Mask:
     """Add discount_factor, slope, intercept and dividends to instrument rows (see ``Series``).
 
+    Discounting is that of the underlying's currency. An inverse option with a given forward F and no discount
+    factor of its own has S / F: then holding the coin earns nothing, and its value in coin is Black / F
+    (Deribit's convention). An inverse future of size M delivers M / S units. ``has_forward`` is added too.
+
     A given forward F scales net of the present value D of cash dividends, (F / (S - D)) x (spot - D). Where
     D is the spot S or more, the two contradict each other and F / S x spot is used; the mask returned tells
     where. A row that is bad already may get NaN.
     """
     codes, years = rows["underlying"].to_numpy(np.intp), rows["years"].to_numpy(np.float64)
-    factors, currencies = np.ones(len(rows)), rows["currency"]
+    factors, currencies = np.ones(len(rows)), rows["own_currency"]
     for currency in set(currencies) & set(curve.points):
         own = (currencies == currency).to_numpy(bool) & (years > 0)
         factors[own] = curve.discount_factors(currency, years[own])
@@ -138,17 +142,23 @@ def add_forwards(
     stated = rows[["underlying", "years"]].merge(forwards, on=["underlying", "years"], how="left")
     given, stated_factors = (stated[name].to_numpy(np.float64) for name in ("forward", "discount_factor"))
     outright = rows["type"].isin([*HELD_OUTRIGHT, "perpetual"]).to_numpy(bool)
+    option, inverse = (rows["type"] == "option").to_numpy(bool), rows["inverse"].to_numpy(bool)
+    coin_future = inverse & ~option
     contrary: Mask = ~np.isnan(given) & (cash >= spots) & ~outright
     net = np.where(contrary, 0.0, cash)
     with np.errstate(all="ignore"):  # whoever calls turns away what is not finite
         growth = (names.yields_to(codes, years) if listed else 1.0) / factors
         growth = np.where(np.isnan(given), growth, given / (spots - net))
-        units = (rows["units_per_contract"] / rows["multiplier"]).to_numpy(np.float64)
+        rows["units_per_contract"] = rows["units_per_contract"].where(
+            ~coin_future, rows["multiplier"] / spots
+        )
+        units = np.where(coin_future, 1.0, rows["units_per_contract"] / rows["multiplier"])
         fixed = (rows["cash_per_contract"] / rows["multiplier"]).to_numpy(np.float64) - units * growth * net
-    option = (rows["type"] == "option").to_numpy(bool)
+    factors = np.where(inverse & ~np.isnan(given), spots / given, factors)
     rows["discount_factor"] = np.where(
         option, np.where(np.isnan(stated_factors), factors, stated_factors), 1.0
     )
+    rows["has_forward"] = ~np.isnan(given)
     rows["slope"] = np.where(outright, 1.0, units * growth)
     rows["intercept"] = np.where(outright, 0.0, fixed) + 0.0
     rows["dividends"] = np.where(outright, 0.0, net)

@@ -146,8 +146,8 @@ def check(
 
 @app.command()
 def convert(
-    vendor: Annotated[str, typer.Argument(help="cboe, yahoo or spx-eod.")],
-    files: Annotated[list[Path], typer.Argument(help="Chain files, plain or gzip, one underlying each.")],
+    vendor: Annotated[str, typer.Argument(help="cboe, yahoo, spx-eod, deribit or okx.")],
+    files: Annotated[list[Path], typer.Argument(help="Chain files, plain or gzip.")],
     out: Annotated[Path, typer.Option(help="Market folder to write.")],
     curve: Annotated[Path | None, typer.Option(help="Curve table: currency, days, zero_rate_dec.")] = None,
     rate: Annotated[float | None, typer.Option(help="One continuous rate, decimal: 0.053.")] = None,

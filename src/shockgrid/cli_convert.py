@@ -11,7 +11,6 @@ from rich.table import Table
 
 from shockgrid.cli_views import console
 from shockgrid.errors import InputError
-from shockgrid.expiries import NEW_YORK
 from shockgrid.io.atomic import staged_folder
 from shockgrid.io.csv_files import write_csv
 from shockgrid.io.refusal import refusal
@@ -100,12 +99,14 @@ def _print(converted: Converted, out: Path) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for row in converted.files.to_dict("records"):
         counts = (f"{row[name]:,}" for name in ("rows", "accepted", "rejected"))
-        spot, moment = f"{row['spot']:,.2f}", _local(row["moment"])
+        spot, moment = f"{row['spot']:,.2f}", converted.local(row["moment"])
         table.add_row(escape(row["file"]), row["underlying"], *counts, spot, moment)
     shown.print(table)
     for row in converted.files[converted.files["count"] > 0].to_dict("records"):
-        other = "" if pd.isna(row["other"]) else f", {row['other_share']:.1%} as of {_local(row['other'])}"
-        text = f"{row['share']:.1%} of {row['count']:,} vols reprice as of {_local(row['moment'])}{other}"
+        share = f"{row['share']:.1%} of {row['count']:,} vols reprice"
+        text = f"{share} as of {converted.local(row['moment'])}"
+        if not pd.isna(row["other"]):
+            text += f", {row['other_share']:.1%} as of {converted.local(row['other'])}"
         shown.print(escape(f"{row['underlying']}: {text}"), soft_wrap=True)
     for code, found in converted.rejects.groupby("code", sort=True):
         verdict = "rejected" if str(code).startswith("E_") else "accepted"
@@ -118,7 +119,3 @@ def _print(converted: Converted, out: Path) -> None:
         shown.print(f"parity: {fitted} of {len(converted.parity)} expiries have a forward")
     shown.print(f"as_of: {converted.as_of.isoformat()}")
     shown.print(escape(f"market folder: {out}"), soft_wrap=True)
-
-
-def _local(moment: pd.Timestamp) -> str:
-    return moment.tz_convert(NEW_YORK).strftime("%Y-%m-%d %H:%M %Z")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.market import Market
@@ -85,8 +85,9 @@ def plan(book: Book, market: Market) -> Plan:
     names, account_groups = np.unique(book.accounts["margin_group"].astype(str), return_inverse=True)
     account_rows = pd.Index(book.accounts["account"]).get_indexer(pd.Index(book.positions["account"]))
     rows = pd.Index(market.instruments.symbols).get_indexer(pd.Index(book.positions["symbol"]))
-    known = rows >= 0
-    lost = book.positions[~known].assign(code="E_INSTRUMENT")
+    worthless = _bought_for_nothing(book, market, rows)
+    known = (rows >= 0) & ~worthless
+    lost = book.positions[~known].assign(code=np.where(worthless, "E_RANGE", "E_INSTRUMENT")[~known])
     lost = pd.concat([lost, book.unread.assign(code="E_POSITION")], ignore_index=True)
     unpriced = lost[["account", "symbol", "quantity", "line", "code"]]
     order, families = _canonical(market, rows[known], account_groups[account_rows[known]])
@@ -114,6 +115,13 @@ def plan(book: Book, market: Market) -> Plan:
         tuple(tuple(part) for part in portfolios.values()),
         unpriced,
     )
+
+
+def _bought_for_nothing(book: Book, market: Market, rows: Codes) -> Mask:
+    """Positions [P] in inverse futures at a price of 0, at which no amount of coin is worth their size."""
+    table = market.instruments
+    inverted: Mask = np.append(table.inverse & ~table.is_option, False)[rows]
+    return inverted & (book.positions["price_paid"] == 0.0).to_numpy(bool)
 
 
 def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tuple[Any, Any]:

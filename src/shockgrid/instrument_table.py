@@ -26,6 +26,7 @@ UNPRICED_COLUMNS = (
     "multiplier",
     "units_per_contract",
     "mark",
+    "inverse",
     "code",
 )
 _OPTIONAL = (
@@ -70,12 +71,14 @@ def read_instruments(
     rows = _read_columns(door, names, fx, stamp)
     rows = rows.merge(quotes, on="symbol", how="left")
     _check_quotes(door, rows)
-    unrated = ~curve.knows(rows["currency"].to_numpy(object)) & (rows["years"] > 0).to_numpy(bool)
-    door.reject(unrated, "currency", "E_NO_RATE", "expected a currency of the curve table")
     contrary = add_forwards(rows, names, forwards, curve, dividends)
+    unrated = ~curve.knows(rows["own_currency"].to_numpy(object)) & (rows["years"] > 0).to_numpy(bool)
+    unrated &= ~(rows["inverse"] & rows["has_forward"]).to_numpy(bool)
+    door.reject(unrated, "currency", "E_NO_RATE", "expected a currency of the curve table")
     finite = np.isfinite(rows[["slope", "intercept"]].to_numpy(np.float64)).all(axis=1)
     discounted = rows["discount_factor"].between(0.0, np.inf, inclusive="neither").to_numpy(bool)
     door.reject(~(finite & discounted), "expiry_utc", "E_RANGE", "rates and yields give no finite forward")
+    _check_coin(door, rows)
     message = "cash dividends are worth the spot or more; the given forward is scaled as a whole"
     door.flag(contrary, "underlying", "W_DIVIDENDS", message)
     unpriced = _unpriced(door, rows)
@@ -128,7 +131,6 @@ def _check_terms(door: Door, rows: pd.DataFrame, fx: dict[str, float]) -> None:
     message = "expected an underlying of the market with a spot"
     reject(rows["underlying"] < 0, "underlying", "E_UNDERLYING", message)
     reject(kinds == "flat", "type", "E_UNSUPPORTED", "flat-rate types need a haircut table, not read yet")
-    reject(rows["inverse"], "inverse", "E_UNSUPPORTED", "coin-settled (inverse) contracts are not priced yet")
     for column, blank in (("right", rows["right"] == ""), ("strike", rows["strike"].isna())):
         reject(option & blank, column, "E_MISSING", "an option needs it")
     reject(expires & rows["years"].isna(), "expiry_utc", "E_MISSING", "an option or future needs it")
@@ -137,9 +139,27 @@ def _check_terms(door: Door, rows: pd.DataFrame, fx: dict[str, float]) -> None:
     reject(future & rows["multiplier"].isna(), "multiplier", "E_MISSING", "a future needs it")
     message = "expected the base currency or a currency of the fx table"
     reject(~rows["currency"].isin(list(fx)), "currency", "E_FX", message)
-    message = "its underlying is in another currency, and such contracts are not priced"
+    message = "its underlying is in another currency; only inverse contracts are priced so"
     foreign = (rows["underlying"] >= 0) & (rows["currency"] != rows["own_currency"])
-    reject(foreign, "currency", "E_MISMATCH", message)
+    reject(foreign & ~rows["inverse"], "currency", "E_MISMATCH", message)
+    message = "an inverse contract is settled in its coin: expected another currency than its underlying's"
+    reject(rows["inverse"] & ~foreign, "currency", "E_MISMATCH", message)
+    kinds_in_coin = kinds.isin(["option", "future", "perpetual"]) & ~rows["american"]
+    message = "of inverse contracts only European options, futures and perpetuals are priced"
+    reject(rows["inverse"] & ~kinds_in_coin, "inverse", "E_UNSUPPORTED", message)
+    message = "an inverse future delivers multiplier / spot; expected nothing"
+    stated = rows["inverse"] & future & rows["units_per_contract"].notna()
+    reject(stated, "units_per_contract", "E_UNSUPPORTED", message)
+
+
+def _check_coin(door: Door, rows: pd.DataFrame) -> None:
+    """What ``Series`` asks of inverse contracts beyond their terms."""
+    inverse, future = rows["inverse"].to_numpy(bool), (rows["type"] != "option").to_numpy(bool)
+    fixed = (rows["intercept"] != 0.0).to_numpy(bool)
+    message = "cash beside the coin (dividends, cash_per_contract) is not priced in an inverse contract"
+    door.reject(inverse & fixed, "inverse", "E_UNSUPPORTED", message)
+    worthless = inverse & future & (rows["mark"] == 0.0).to_numpy(bool)
+    door.reject(worthless, "symbol", "E_RANGE", "the mark of an inverse future must be > 0")
 
 
 def _filled(rows: pd.DataFrame) -> pd.DataFrame:
@@ -219,4 +239,5 @@ def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
         marks=number("mark"),
         dividends=number("dividends"),
         quote_lines=rows["quote_line"].fillna(0).to_numpy(np.int64),
+        inverse=rows["inverse"].to_numpy(bool),
     )

@@ -63,7 +63,9 @@ class Underlyings(_Columns):
 class Instruments(_Columns):
     """N instruments that can be priced, sorted by underlying, expiry and symbol.
 
-    The forward of what one unit delivers is ``slopes * spot + intercepts`` (see ``Series``).
+    The forward of what one unit delivers is ``slopes * spot + intercepts`` (see ``Series``). An inverse
+    instrument is settled in a coin, its currency, while strike, spot and forward are in its underlying's
+    currency. P&L in coin converts to the base currency at ``fx_rates``, unshocked, like any other currency.
     """
 
     symbols: Texts
@@ -74,7 +76,7 @@ class Instruments(_Columns):
     is_american: Mask
     strikes: Floats  #: 1 for anything but options
     years: Floats  #: ACT/365F from as_of to the expiry instant; 0 for anything that does not expire
-    multipliers: Floats  #: money per contract = price x multiplier
+    multipliers: Floats  #: money per contract = price x multiplier; an inverse future's size in currency
     units_per_contract: Floats  #: units of the underlying one contract delivers
     cash_per_contract: Floats  #: cash one contract delivers beside them
     fx_rates: Floats  #: value of one unit of the instrument's currency in the base currency
@@ -85,6 +87,14 @@ class Instruments(_Columns):
     marks: Floats  #: price per unit; NaN where there is none
     dividends: Floats  #: present value of cash dividends before expiry, per unit of the underlying
     quote_lines: NDArray[np.int64]  #: line of its quote, 0 where there is none
+    inverse: Mask  #: settled in coin
+
+    def coin_values(self, prices: Floats, rows: Any = slice(None)) -> Floats:
+        """Prices as worth, and worth as prices: -1 / x for inverse futures, which are quoted in currency per
+        coin and worth -1 / price coin per unit of currency; all others are worth their price.
+        """
+        inverted = (self.inverse & ~self.is_option)[rows]
+        return np.where(inverted, -1.0 / np.where(inverted, prices, 1.0), prices)
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class Market:
     fx : currency -> value of one unit in the base currency; holds the base currency itself.
     offsets : (level, group) -> share of a group's gains that offsets other groups' losses, in [0, 1].
     unpriced : instruments that were turned away, with what could be read of them: symbol, underlying, type,
-        right, strike, multiplier, units_per_contract, mark (NaN or "" where unknown), code.
+        right, strike, multiplier, units_per_contract, mark (NaN or "" where unknown), inverse, code.
     unread_underlyings : rows of the underlyings table that were turned away although their spot could be
         read: name, spot, currency, portfolio_type, leverage. Nothing is priced from them.
     rejects : every turned-away or flagged row with its line and reason.
@@ -137,7 +147,8 @@ class Market:
         Parameters
         ----------
         instruments : symbol, underlying, type; for options right, strike, expiry_utc and optionally style
-            (default european), multiplier (default 100), units_per_contract (default the multiplier).
+            (default european), multiplier (default 100), units_per_contract (default the multiplier),
+            inverse (settled in coin: its currency, of the fx table, is not its underlying's).
         underlyings : underlying, spot and optionally portfolio_type (default equity), leverage, ...
         quotes : symbol and any of bid, ask, mark, vol (decimal); a blank vol is implied from the mark.
         curve : currency, days, zero_rate_dec (continuous).
@@ -166,6 +177,10 @@ class Market:
             base_currency=base_currency,
         )
 
+    def spot_rates(self) -> Floats:
+        """Value of one unit of each underlying's currency in the base currency, [U]."""
+        return np.array([self.fx[name] for name in self.underlyings.currencies], np.float64)
+
     def with_vols(self, vols: Floats, rejects: pd.DataFrame) -> Market:
         """The same market with these vols [N] and this reject frame; NaN makes an instrument unpriced."""
         table, priced = replace(self.instruments, vols=vols), ~np.isnan(vols)
@@ -182,6 +197,7 @@ class Market:
                 "multiplier": lost["multipliers"],
                 "units_per_contract": lost["units_per_contract"],
                 "mark": lost["marks"],
+                "inverse": lost["inverse"],
                 "code": "E_NO_VOL",
             }
         )

@@ -40,6 +40,7 @@ def series(market: Market, rows: Codes) -> Series:
         yields=np.where(live, rates - np.log(growths) / span, 0.0),
         ex_years=ex_years,
         ex_cash=ex_cash,
+        inverse=table.inverse[rows],
     )
 
 

@@ -17,6 +17,7 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_american import Exercise
 from shockgrid.backends._numpy_black import Workspace, black
 from shockgrid.backends._numpy_block import Block, forwards_of, shocked_vols
+from shockgrid.backends._numpy_coin import in_coin
 from shockgrid.backends._numpy_grids import price_grids
 from shockgrid.backends._numpy_implied import implied_american
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
@@ -60,7 +61,7 @@ class NumpyBackend:
         return np.asarray(array)
 
     def price(self, series: Series, states: States) -> Floats:
-        """Unit values in currency, shape [S, n]: row s holds every instrument's value in scenario s."""
+        """Unit values, shape [S, n]: row s holds every instrument's value in scenario s; see ``Series``."""
         values = np.empty((len(states.index), len(series)))
         self._price_into(series, states, values)
         return values
@@ -101,6 +102,7 @@ class NumpyBackend:
         See ``pricing.implied.implied_vol`` for the codes and ``implied_american`` for their American sense.
         """
         vols, reasons = np.zeros(len(series)), np.full(len(series), "below_intrinsic", "U15")
+        prices = np.where(series.inverse, prices * series.spots, prices)
         forwards = series.slopes * series.spots + series.intercepts
         early = routes(series) != EUROPEAN
         plain = np.flatnonzero(~early & (forwards > 0.0))
@@ -162,6 +164,14 @@ class NumpyBackend:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     def _price_into(self, series: Series, states: States, values: Floats) -> None:
+        self._price_in_currency(series, states, values)
+        inverse = np.flatnonzero(series.inverse)
+        width = max(1, self.block_elements // max(1, len(states.index)))
+        for low in range(0, len(inverse), width):
+            columns = _run(inverse[low : low + width])
+            values[:, columns] = in_coin(series.take(columns), states, values[:, columns])
+
+    def _price_in_currency(self, series: Series, states: States, values: Floats) -> None:
         linear = np.flatnonzero(~series.is_option)
         if len(linear):
             forwards = forwards_of(series.take(linear), states.spot_factors)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Floats, Mask
 from shockgrid.states import States
 
+#: Coin is converted at this part of today's spot where a scenario leaves less, so that no value is infinite.
+SMALLEST_CONVERSION = 0.01
+
 
 @dataclass(frozen=True)
 class Series:
@@ -25,6 +28,12 @@ class Series:
     A linear instrument (stock, ETF, future) is worth that forward; a European option is worth
     ``discount_factors * Black(forward, strikes, vols, years)``. The spot on which an American option is
     exercised is lognormal with drift ``rates - yields`` between ex-dates, and drops by the cash on each.
+
+    An inverse instrument is worth coin. An option is worth the above over the spot of the scenario; a linear
+    instrument -1 / forward, per unit of currency of its size, so that its P&L is 1 / F0 - 1 / F. Neither the
+    spot nor the forward so divided by is taken to fall under ``SMALLEST_CONVERSION`` of today's; a put on
+    a coin worth nothing then pays 100 strikes over today's spot. Source: Deribit, contract specifications
+    (inverse options settle in the coin at Black / F; an inverse future's P&L is size x (1 / F0 - 1 / F)).
     """
 
     spots: Floats  #: current spot of the underlying, in its currency, > 0
@@ -42,6 +51,7 @@ class Series:
     yields: Floats  #: what the spot earns less by the forward, continuous decimals: yield and borrow
     ex_years: Floats  #: [n, D] years to each ex-date up to expiry, ascending; inf where there are fewer
     ex_cash: Floats  #: [n, D] cash dividend per unit of the underlying on it; 0 where there are fewer
+    inverse: Mask  #: settled in coin; its intercept is 0
 
     def take(self, rows: Any) -> Series:
         """The same columns for a selection of rows (slice, mask or index array)."""

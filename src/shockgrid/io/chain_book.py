@@ -105,7 +105,8 @@ def _listed(market: Market, quotes: pd.DataFrame) -> Listed:
     weights = np.where(known, weights, 1.0)
     drawn = weights > 0.0
     rows, owners, weights = rows[drawn], owners[drawn], weights[drawn]
-    notionals = market.underlyings.spots[owners] * table.units_per_contract[rows] * table.fx_rates[rows]
+    worth = market.underlyings.spots * market.spot_rates()
+    notionals = worth[owners] * table.units_per_contract[rows]
     return Listed(rows, owners, weights, notionals)
 
 

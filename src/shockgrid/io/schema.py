@@ -57,14 +57,18 @@ TABLES: dict[str, Table] = {
                 "multiplier",
                 "money per contract = price x multiplier, > 0; blank: 100 for options, 1 for the rest",
             ),
-            Column("currency", f"{_CURRENCY}; blank: that of the underlying"),
+            Column("currency", f"{_CURRENCY}; blank: that of the underlying; inverse: the coin, as in fx"),
             Column("settlement_time", "am or pm; blank: pm"),
             Column("settlement_kind", "cash or physical; blank: cash"),
             Column(
                 "units_per_contract", "units of the underlying one contract delivers; blank: the multiplier"
             ),
             Column("cash_per_contract", "cash delivered beside the units, in currency; blank: 0"),
-            Column("inverse", "true for a contract settled in its own underlying; blank: false"),
+            Column(
+                "inverse",
+                "true for what is settled in its own underlying: a European option, priced in coin, or a "
+                "future or perpetual, its multiplier the size in the underlying's currency; blank: false",
+            ),
         ),
     ),
     "quotes": Table(

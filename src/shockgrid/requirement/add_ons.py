@@ -33,9 +33,7 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
     def figure(context: Context) -> Floats:
         units = uncovered_units(context.plan)
         market = context.plan.market
-        worth = market.underlyings.spots * np.array(
-            [market.fx[name] for name in market.underlyings.currencies]
-        )
+        worth = market.underlyings.spots * market.spot_rates()
         charges = rate * worth[units.underlyings] * units.units
         return context.plan.by_margin_group(charges, units.margin_groups)
 

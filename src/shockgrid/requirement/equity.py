@@ -18,16 +18,17 @@ class Equity(NamedTuple):
 
 
 def equity(plan: Plan, model_values: Floats) -> Equity:
-    """Cash, stocks and options marked long and short; futures by price - price_paid, 0 without one.
+    """Cash, stocks and options marked long and short; futures by price - price_paid, 0 without one; inverse
+    futures by 1 / price_paid - 1 / price, in coin.
 
     ``model_values`` are per unit and instrument [N]. An account's ``equity_override`` replaces its equity.
     Cash and override in a currency without a rate count nothing.
     """
     table, held = plan.market.instruments, plan.positions
     rows = held.instruments
-    marks = np.where(np.isnan(table.marks), model_values, table.marks)
+    marks = np.where(np.isnan(table.marks), model_values, table.coin_values(table.marks))
     future = np.isin(table.types.astype(str), ("future", "perpetual"))[rows]
-    paid = np.where(future, held.prices_paid, 0.0)
+    paid = np.where(future, table.coin_values(held.prices_paid, rows), 0.0)
     by_account: list[Floats] = []
     for prices in (marks, model_values):
         worth = held.weights * (prices[rows] - paid)

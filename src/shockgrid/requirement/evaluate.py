@@ -130,7 +130,8 @@ class Evaluator:
         held, table = self.plan.positions, self.plan.market.instruments
         if rate == 0.0:
             return np.zeros(len(group.leaves))
-        per_contract = rate * (table.multipliers * table.fx_rates * table.is_option)[group.instruments]
+        rates = self.plan.market.spot_rates()[table.underlyings]
+        per_contract = rate * (table.multipliers * rates * table.is_option)[group.instruments]
         net = sparse.csr_matrix(
             (held.quantities[group.positions], group.position_columns, group.weights.indptr),
             shape=group.weights.shape,

@@ -102,7 +102,7 @@ def position_frame(plan: Plan, shares: pd.DataFrame, values: Floats, rates: Floa
             "account": plan.book.accounts["account"].to_numpy(object)[held.accounts],
             "symbol": table.symbols[held.instruments],
             "quantity": held.quantities,
-            "price": values[held.instruments],
+            "price": table.coin_values(values)[held.instruments],
             "vol": table.vols[held.instruments],
             **{name: shares[name].to_numpy(np.float64) / rate for name in shares.columns},
         }

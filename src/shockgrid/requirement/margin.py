@@ -27,6 +27,10 @@ from shockgrid.requirement.regime import HasPrograms, Program, Regime
 from shockgrid.requirement.result import MarginResult, Run
 from shockgrid.requirement.totals import total
 
+COIN_NOTE = (
+    "P&L in coin is converted to the base currency at today's rate in every scenario; coin held as cash "
+    "is not stressed"
+)
 AMERICAN_NOTE = (
     "{count:,} American series are priced as European with escrowed cash dividends: the early-exercise "
     "premium is left out"
@@ -179,6 +183,7 @@ def _notes(whole: Plan, runs: list[Run], engine: Backend) -> tuple[str, ...]:
     early = whole.market.instruments.is_american[held]
     american = 0 if engine.prices_american else int(early.sum())
     notes = [AMERICAN_NOTE.format(count=american)] if american else []
+    notes += [COIN_NOTE] if whole.market.instruments.inverse[held].any() else []
     for run in runs:
         notes += [note for note in run.evaluation.regime.notes if note not in notes]
     return tuple(notes)

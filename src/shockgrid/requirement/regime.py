@@ -86,8 +86,8 @@ class Context:
         """Signed quantity x units per contract x spot of every position, base currency, [P]."""
         held, market = self.plan.positions, self.plan.market
         table = market.instruments
-        spots = market.underlyings.spots[table.underlyings]
-        per_contract = spots * table.units_per_contract * table.fx_rates
+        worth = market.underlyings.spots * market.spot_rates()
+        per_contract = worth[table.underlyings] * table.units_per_contract
         notionals: Floats = held.quantities * per_contract[held.instruments]
         return notionals
 

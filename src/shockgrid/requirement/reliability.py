@@ -41,6 +41,7 @@ def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[T
             accounts.assign(line=whole.book.account_lines)[foreign], "accounts", "currency", "E_FX", message
         ),
         _unheld(whole),
+        _bought_for_nothing(whole),
     ]
     return status, joined_rejects(rejects)
 
@@ -64,6 +65,8 @@ def _doubtful(market: Market) -> tuple[Mask, Mask]:
     stale = symbols.isin(canonical(guessed.str.strip().to_numpy(object))).to_numpy(bool)
     currencies = pd.Series(names.currencies, dtype=object)
     filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
+    coins = [market.fx[name] for name in keys("fx") if name in market.fx]
+    stale = stale | (table.inverse & np.isin(table.fx_rates, coins))
     return stale | instruments_of(filled), partial
 
 
@@ -85,6 +88,12 @@ def _unheld(whole: Plan) -> pd.DataFrame:
     nothing = rows["quantity"] == 0.0
     codes = codes.mask(nothing, "W_INSTRUMENT")
     return _rejected(rows, "positions", "symbol", codes.to_numpy(object), messages.to_numpy(object))
+
+
+def _bought_for_nothing(whole: Plan) -> pd.DataFrame:
+    rows = whole.unpriced[whole.unpriced["code"] == "E_RANGE"].assign(price_paid=0.0)
+    message = "the price paid for an inverse future must be > 0"
+    return _rejected(rows, "positions", "price_paid", "E_RANGE", message)
 
 
 def _rejected(

@@ -59,6 +59,7 @@ def _described(symbols: Texts, market: Market) -> pd.DataFrame:
         "multiplier": table.multipliers,
         "units_per_contract": table.units_per_contract,
         "mark": table.marks,
+        "inverse": table.inverse,
     }
     listed = pd.concat([pd.DataFrame(priced), market.unpriced], ignore_index=True)
     listed = listed[listed["symbol"] != ""].drop_duplicates("symbol").set_index("symbol")
@@ -115,7 +116,8 @@ def _charge(known: pd.DataFrame, market: Market) -> Floats:
 
     spot, strike, units = number("spot"), number("strike"), number("units_per_contract")
     leverage = np.abs(number("leverage"))
-    premium = number("mark") * number("multiplier")
+    coin = ((known["type"] == "option") & known["inverse"].eq(True)).to_numpy(bool)
+    premium = number("mark") * np.where(coin, spot, 1.0) * number("multiplier")
     broad = known["portfolio_type"].isin(BROAD_TYPES).to_numpy(bool)
     rate = np.where(broad, NAKED_RATE_BROAD, NAKED_RATE) * leverage
     call = (known["right"] == "C").to_numpy(bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from shockgrid.io.vendors.assemble import VENDORS, Converted, convert
+from shockgrid.io.vendors.assemble import VENDORS, convert
+from shockgrid.io.vendors.converted import Converted
 
 __all__ = ["VENDORS", "Converted", "convert"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,10 @@ from shockgrid.io.refusal import refusal
 from shockgrid.io.tables import read_file
 from shockgrid.io.vendors.canonical import canonical_tables
 from shockgrid.io.vendors.cboe import read_cboe
+from shockgrid.io.vendors.coin_files import VENUES
+from shockgrid.io.vendors.coin_market import convert_coins
 from shockgrid.io.vendors.common import Chain, flag_quotes
+from shockgrid.io.vendors.converted import Converted, require_files, without_forward
 from shockgrid.io.vendors.moment import (
     Candidate,
     Parity,
@@ -25,6 +27,7 @@ from shockgrid.io.vendors.moment import (
     at_one_moment,
     best,
     european_candidates,
+    latest_of_one_day,
     naive,
     parity_spot,
 )
@@ -33,33 +36,7 @@ from shockgrid.io.vendors.spx_eod import read_spx_eod
 from shockgrid.io.vendors.yahoo import read_metas, read_yahoo
 
 NO_RATE = "the files hold no interest rate: give --curve FILE or --rate R (continuous, decimal)"
-VENDORS = ("cboe", "yahoo", "spx-eod")
-
-
-@dataclass(frozen=True)
-class Converted:
-    """A market and how it came about.
-
-    Attributes
-    ----------
-    tables : the canonical tables by name.     as_of : UTC.
-    rejects : every row turned away (E_...) or taken with a reason (W_...): table is the file, line its line.
-    files : one row per file: file, underlying, rows, accepted, rejected, spot, moment, share, count, other
-        (the candidate not taken), other_share.
-    parity : one row per expiry of European options: underlying, expiry_utc and the columns of ParityFits.
-    notes : text.
-    """
-
-    tables: dict[str, pd.DataFrame]
-    as_of: pd.Timestamp
-    rejects: pd.DataFrame
-    files: pd.DataFrame
-    parity: pd.DataFrame
-    notes: list[str]
-
-    def counts(self) -> dict[str, int]:
-        """Rows by code, in alphabetical order."""
-        return {str(code): int(n) for code, n in self.rejects["code"].value_counts().sort_index().items()}
+VENDORS = ("cboe", "yahoo", "spx-eod", *VENUES)
 
 
 def convert(
@@ -71,27 +48,45 @@ def convert(
     dividends: Path | None = None,
     as_of: pd.Timestamp | None = None,
 ) -> Converted:
-    """Read files of one vendor, one underlying each, into one market.
+    """Read files of one vendor, one underlying each (the coin venues: all coins in one), into one market.
 
     Parameters
     ----------
     vendor : one of VENDORS.     files : plain or gzip; meta files of Yahoo's sessions may be among them.
     curve, rate : rates of USD; a canonical curve table, or one continuous decimal. Without them the curve
-        is that of put-call parity, where European options are among the files.
+        is that of put-call parity, where European options are among the files. Coin options bring their
+        own forwards and need no rate.
     dividends : a canonical dividends table; names that are not in the files are left out and noted.
-    as_of : with its zone; without it the vendor's moment, which must be of one New York day for all files.
+    as_of : with its zone; without it the vendor's moment, which must be of one day for all files, in New York
+        for listed options and in UTC for coins.
 
     Raises
     ------
     InputError : a file, or the set of them, cannot be used; a market without a rate is one.
     """
+    require_files(files)
+    stated = given_curve(curve, rate)
+    if vendor not in VENUES:
+        return _convert_listed(vendor, files, stated, _given_dividends(dividends), as_of)
+    if dividends is not None:
+        msg = "coins pay no dividends; expected none"
+        raise InputError(msg, column="dividends", value=str(dividends))
+    return convert_coins(VENUES[vendor], files, given=stated, as_of=as_of)
+
+
+def _convert_listed(
+    vendor: str,
+    files: Sequence[Path],
+    stated: pd.DataFrame | None,
+    paid: pd.DataFrame | None,
+    as_of: pd.Timestamp | None,
+) -> Converted:
     chains = _read(vendor, files)
-    stated, paid = given_curve(curve, rate), _given_dividends(dividends)
     judged = _candidates(chains, stated)
     instant = _common(chains, judged) if as_of is None else as_of.tz_convert("UTC")
     trusts = vendor != "yahoo"
     for chain in chains:
-        flag_quotes(chain, instant, trusts_vols=trusts)
+        flag_quotes(chain.door, chain.contracts, instant, trusts_vols=trusts)
     if all(chain.door.bad.all() for chain in chains):
         msg = "no contract of any file is alive at this moment"
         raise InputError(msg, column="as_of", value=instant.isoformat())
@@ -117,14 +112,11 @@ def convert(
         rejects=joined_rejects([chain.door.rejects() for chain in chains]),
         files=_files_frame(chains, judged),
         parity=parity,
-        notes=[*notes, *left_out, *_without_forward(parity)],
+        notes=[*notes, *left_out, *without_forward(parity)],
     )
 
 
 def _read(vendor: str, files: Sequence[Path]) -> list[Chain]:
-    for path in files:
-        if not path.is_file():
-            raise refusal(str(path), "there is no such file")
     if vendor not in VENDORS:
         problem = f"expected one of {', '.join(VENDORS)}"
         raise InputError(problem, column="vendor", value=vendor)
@@ -187,15 +179,7 @@ def _candidates(chains: Sequence[Chain], stated: pd.DataFrame | None) -> dict[st
 
 
 def _common(chains: Sequence[Chain], judged: dict[str, list[Candidate]]) -> pd.Timestamp:
-    """The latest moment; files of two days are no market unless someone says of which moment."""
-    taken = {chain.file: best(judged[chain.file]).moment for chain in chains}
-    days = {file: moment.tz_convert(NEW_YORK).date() for file, moment in taken.items()}
-    first = chains[0].file
-    for file, day in days.items():
-        if day != days[first]:
-            problem = f"its quotes are of {day}, those of {first} of {days[first]}; give --as-of to mix them"
-            raise refusal(file, problem)
-    return max(taken.values())
+    return latest_of_one_day({chain.file: best(judged[chain.file]).moment for chain in chains}, NEW_YORK)
 
 
 def _files_frame(chains: Sequence[Chain], judged: dict[str, list[Candidate]]) -> pd.DataFrame:
@@ -231,13 +215,3 @@ def _parity_frame(chains: Sequence[Chain], parities: dict[str, Parity], as_of: p
             frame = frame.assign(underlying=chain.underlying, expiry_utc=fits.expiries)
             found.append(frame[fits.expiries > naive(as_of)])
     return pd.concat(found[1:] or found, ignore_index=True)
-
-
-def _without_forward(parity: pd.DataFrame) -> list[str]:
-    """Expiries that go without a parity forward are said by name."""
-    bare = parity[parity["reason"] != ""]
-    return [
-        f"{row.underlying} {row.expiry_utc:%Y-%m-%dT%H:%MZ}: no parity forward ({row.reason}), "
-        "spot and curve are used"
-        for row in bare.itertuples()
-    ]

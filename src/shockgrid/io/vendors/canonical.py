@@ -54,7 +54,7 @@ def canonical_tables(
     grouped = [(one.underlying, one.listing.class_group) for one in chains if one.listing.class_group]
     if grouped:
         tables["groups"] = pd.DataFrame(grouped, columns=["underlying", "class_group"])
-    return {name: _ordered(name, frame) for name, frame in tables.items()}, notes
+    return {name: ordered(name, frame) for name, frame in tables.items()}, notes
 
 
 def iso(instants: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
@@ -68,7 +68,8 @@ def iso(instants: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
     return np.array([*words, ""], object)[codes]
 
 
-def _ordered(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def ordered(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame's columns in the order of its canonical table."""
     return frame[[column for column in TABLES[name].names() if column in frame.columns]].reset_index(
         drop=True
     )

@@ -109,14 +109,13 @@ def read_contracts(path: Path, frame: pd.DataFrame, *, date_format: str) -> tupl
     )  # fmt: skip
 
 
-def flag_quotes(chain: Chain, as_of: pd.Timestamp, *, trusts_vols: bool) -> None:
-    """Turn away what has expired, then note what is odd about the rows that stay.
+def flag_quotes(door: Door, rows: pd.DataFrame, as_of: pd.Timestamp, *, trusts_vols: bool) -> None:
+    """Turn away what has expired, then note what is odd about the rows that stay; ``rows`` as in Chain.
 
     E_EXPIRED : settled before ``as_of``.     W_AT_EXPIRY : settles at that instant, so is worth intrinsic.
     W_CROSSED : bid above ask.     W_NO_QUOTE : neither is above 0.     W_NO_BID, W_NO_ASK : one side only.
     W_NO_VOL, W_VOL : the vendor's vol is 0 or blank, or outside ``PLAUSIBLE_VOLS``.
     """
-    door, rows = chain.door, chain.contracts
     stamp = np.datetime64(as_of.tz_convert("UTC").tz_localize(None), "ns")
     expiries = rows["expiry"].to_numpy("datetime64[ns]")
     door.reject(expiries < stamp, "expiry", "E_EXPIRED", f"settled before {as_of.isoformat()}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.carry import Curve, Dividends, years_between
+from shockgrid.io.refusal import refusal
 from shockgrid.io.vendors.common import Chain
 from shockgrid.parity import ParityFits, fit_parity
 from shockgrid.pricing.european import black
@@ -132,6 +133,17 @@ def at_one_moment(chain: Chain, implied: float) -> tuple[Chain, str]:
     if chain.spot_moment is not None:
         return chain, told
     return replace(chain, spot=implied), f"{told}, which is used"
+
+
+def latest_of_one_day(moments: dict[str, pd.Timestamp], zone: str) -> pd.Timestamp:
+    """The latest moment; files of two days are no market unless someone says of which moment."""
+    days = {file: moment.tz_convert(zone).date() for file, moment in moments.items()}
+    first = next(iter(days))
+    for file, day in days.items():
+        if day != days[first]:
+            problem = f"its quotes are of {day}, those of {first} of {days[first]}; give --as-of to mix them"
+            raise refusal(file, problem)
+    return max(moments.values())
 
 
 def best(candidates: list[Candidate]) -> Candidate:
