@@ -175,6 +175,20 @@ def _shown(market: Market, instruments: Codes, starts: Codes) -> Codes:
     return order[np.minimum.reduceat(held, starts)]
 
 
+def prepare(plan: Plan, states: MarketStates | None, backend: Backend) -> None:
+    """Let the backend compute at once what all class groups will need; None for the market as it is."""
+    backend.prepare(
+        [
+            (
+                series(plan.market, group.instruments[rows]),
+                UNMOVED if states is None else states.states(underlying),
+            )
+            for group in plan.class_groups()
+            for underlying, rows in group.sections
+        ]
+    )
+
+
 def class_risk_arrays(group: ClassGroup, market: Market, states: MarketStates, backend: Backend) -> Floats:
     """P&L [L, S] of every leaf of a class group, in the base currency, scenario weights applied."""
     sections = [
@@ -210,6 +224,7 @@ def unit_blocks(
 def model_values(plan: Plan, backend: Backend) -> Floats:
     """Model value per unit at the current spot and vol for every instrument; NaN where nobody holds it."""
     values = np.full(len(plan.market.instruments.symbols), np.nan)
+    prepare(plan, None, backend)
     for group in plan.class_groups():
         for _, rows in group.sections:
             held = group.instruments[rows]

@@ -18,7 +18,7 @@ from shockgrid.backends._numpy_american import Exercise
 from shockgrid.backends._numpy_black import Workspace, black
 from shockgrid.backends._numpy_block import Block, forwards_of, shocked_vols
 from shockgrid.backends._numpy_coin import in_coin
-from shockgrid.backends._numpy_grids import price_grids
+from shockgrid.backends._numpy_grids import GridStore, prepare_grids, price_grids
 from shockgrid.backends._numpy_implied import implied_american
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
 from shockgrid.backends._numpy_store import PremiumStore
@@ -34,7 +34,7 @@ WHOLE_NAME = 256
 class NumpyBackend:
     """Prices and aggregates on the CPU with NumPy alone.
 
-    Between calls it keeps nothing but premium tables, which depend on their own terms alone.
+    Between calls it keeps nothing but premium tables and grids, which depend on their own terms alone.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class NumpyBackend:
     def __init__(self, *, tile_elements: int = 2_000_000, block_elements: int = 32_768) -> None:
         self.name = "numpy"
         self.prices_american = True
-        self._premiums = PremiumStore()
+        self._premiums, self._grids = PremiumStore(), GridStore()
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
         self.block_elements = block_elements
@@ -59,6 +59,16 @@ class NumpyBackend:
     def get(self, array: ArrayLike) -> NDArray[Any]:
         """The array itself."""
         return np.asarray(array)
+
+    def prepare(self, sections: Sequence[tuple[Series, States]]) -> None:
+        """Solve the grids that pricing these will read, all together: faster, and changes no value."""
+        needed = []
+        for series, states in sections:
+            rows = np.flatnonzero(routes(series) == GRID)
+            if len(rows):
+                own = series.take(rows)
+                needed.append((own, shocked_vols(own, states)))
+        prepare_grids(needed, self._grids)
 
     def price(self, series: Series, states: States) -> Floats:
         """Unit values, shape [S, n]: row s holds every instrument's value in scenario s; see ``Series``."""
@@ -97,7 +107,7 @@ class NumpyBackend:
         return implied_vol(prices, forwards, strikes, years, discount_factors, is_call)
 
     def implied(self, series: Series, prices: Floats) -> tuple[Floats, NDArray[np.str_]]:
-        """Vols at which ``base`` gives these prices [n], and reason codes; the series' vols are not looked at.
+        """Vols at which ``base`` gives these prices [n], and reason codes; ``series.vols`` are not looked at.
 
         See ``pricing.implied.implied_vol`` for the codes and ``implied_american`` for their American sense.
         """
@@ -176,14 +186,14 @@ class NumpyBackend:
         if len(linear):
             forwards = forwards_of(series.take(linear), states.spot_factors)
             values[:, linear] = forwards[states.index[:, 0]]
-        on_grids = series.is_option & (routes(series) == GRID)
+        on_grids = routes(series) == GRID
         rest = np.flatnonzero(series.is_option & ~on_grids)
         if len(rest):
             self._price_blocks(series.take(rest), states, rest, values)
         gridded = np.flatnonzero(on_grids)
         if len(gridded):
             own = series.take(gridded)
-            values[:, gridded] = price_grids(own, shocked_vols(own, states), states)
+            values[:, gridded] = price_grids(own, shocked_vols(own, states), states, self._grids)
 
     def _price_blocks(self, series: Series, states: States, columns: Codes, values: Floats) -> None:
         """Price options, which stand at these columns of ``values``, in blocks that fit the cache."""

@@ -1,26 +1,153 @@
-"""temporary: truth"""
+"""Solved finite-difference grids kept by contract and lattice vol, and prices read from them."""
+
+from __future__ import annotations
+
+from threading import Lock
 
 import numpy as np
 
-from shockgrid.pricing.dividends import with_dividends
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends._numpy_grid_frame import NODES, Contracts
+from shockgrid.backends._numpy_grid_read import READABLE, read, routes
+from shockgrid.backends._numpy_grid_solve import solve
+from shockgrid.backends.contract import Series
+from shockgrid.backends.vol_lattice import STENCIL, first_nodes
+from shockgrid.states import States
+
+MOST_LANES = 300_000  #: kept at a time, 1.2 kB each
+LOWEST, HIGHEST = -128, 64  #: lattice nodes kept: wider than the vols that are read
+AT_ONCE = 2048  #: options read together
 
 
-def price_grids(series, vols, states):
-    spots = (series.units * series.spots * states.spot_factors[:, None])[states.index[:, 0]]
-    shocked = vols[states.index[:, 1]]
-    one = np.ones_like(spots)
-    out = np.empty_like(spots)
-    for j in range(len(series)):
-        d = series.ex_cash[j] > 0
-        out[:, j] = with_dividends(
-            spots[:, j],
-            series.strikes[j] * one[:, j],
-            series.years[j],
-            shocked[:, j],
-            series.rates[j],
-            series.yields[j],
-            series.is_call[j],
-            series.ex_years[j][d][None] if d.any() else np.zeros((1, 1)),
-            series.units[j] * series.ex_cash[j][d][None] if d.any() else np.zeros((1, 1)),
-        )
-    return out
+class GridStore:
+    """A memory of lanes (a contract at a lattice vol): each depends on itself alone. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._contracts: dict[bytes, int] = {}
+        self._places = np.full((0, HIGHEST - LOWEST), -1, np.int32)
+        self._lanes, self._count = np.empty((1024, NODES)), 0
+
+    def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> Floats:
+        """Grids [n, V, NODES] at lattice nodes ``lowest`` to ``highest`` [n]; those beyond ``highest`` are any."""
+        with self._lock:
+            return self._lanes[self._filled(contracts, lowest, highest)]
+
+    def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
+        """Have these at hand."""
+        with self._lock:
+            self._filled(contracts, lowest, highest)
+
+    def _filled(self, contracts: Contracts, lowest: Codes, highest: Codes) -> Codes:
+        """Places [n, V] in the lanes."""
+        width = int((highest - lowest).max(initial=0)) + 1
+        nodes = lowest[:, None] + np.arange(width)
+        wanted = nodes <= highest[:, None]
+        if self._count + int(wanted.sum()) > MOST_LANES:
+            self._forget()
+        rows = self._numbered(contracts)[:, None]
+        columns = np.where(wanted, nodes, lowest[:, None]) - LOWEST
+        own, which = np.nonzero(wanted & (self._places[rows, columns] < 0))
+        if len(own):
+            # a contract may stand here twice; solving it twice gives the same bits
+            solved = self._solved(contracts.only(own), nodes[own, which])
+            self._places[rows[own, 0], columns[own, which]] = self._kept(solved)
+        return np.asarray(self._places[rows, columns])
+
+    def _solved(self, contracts: Contracts, nodes: Codes) -> Floats:
+        """Lanes [L, NODES]: those with the same number of dividends together."""
+        counts = (contracts.cash > 0.0).sum(axis=1)
+        solved = np.empty((len(nodes), NODES))
+        for count in np.unique(counts):
+            rows = np.flatnonzero(counts == count)
+            own = contracts.only(rows)
+            own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
+            solved[rows] = solve(own, nodes[rows], 1)[:, 0]
+        return solved
+
+    def _numbered(self, contracts: Contracts) -> Codes:
+        """A number for each contract, and room for its places."""
+        *terms, ex_years, cash = contracts
+        paid = np.stack([ex_years, cash], axis=2).reshape(len(cash), -1)
+        table = np.ascontiguousarray(np.column_stack([*terms, paid]), np.float64)
+        widths = len(terms) + 2 * (cash > 0.0).sum(axis=1)
+        names = [row[:width].tobytes() for row, width in zip(table, widths.tolist(), strict=True)]
+        numbers = [self._contracts.setdefault(name, len(self._contracts)) for name in names]
+        new = len(self._contracts) - len(self._places)
+        if new > 0:
+            room = np.full((max(new, len(self._places)), HIGHEST - LOWEST), -1, np.int32)
+            self._places = np.concatenate([self._places, room])
+        return np.array(numbers, np.intp)
+
+    def _kept(self, solved: Floats) -> Codes:
+        first, self._count = self._count, self._count + len(solved)
+        if self._count > len(self._lanes):
+            larger = np.empty((max(self._count, 2 * len(self._lanes)), NODES))
+            larger[:first] = self._lanes[:first]
+            self._lanes = larger
+        self._lanes[first : self._count] = solved
+        return np.arange(first, self._count)
+
+
+def price_grids(series: Series, vols: Floats, states: States, store: GridStore) -> Floats:
+    """Values [S, n] of American options that need a grid; ``vols`` [R, n] under every rule of ``states``."""
+    values = np.empty((len(states.index), len(series)))
+    for start in range(0, len(series), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        own, contracts = vols[:, part], _contracts(series.take(part))
+        lowest, highest = _nodes(contracts, own)
+        grids = store.find(contracts, lowest, highest)
+        spots = (series.units * series.spots)[part] * states.spot_factors[:, None]
+        values[:, part] = read(grids, lowest, contracts, spots, own, states.index)
+    return values
+
+
+def prepare_grids(needed: list[tuple[Series, Floats]], store: GridStore) -> None:
+    """Solve what options with these vols [R, n] will be read from, all names together: that is faster."""
+    parts = []
+    for series, vols in needed:
+        contracts = _contracts(series)
+        parts.append((contracts, *_nodes(contracts, vols)))
+    total = sum(int((high - low + 1).sum()) for _, low, high in parts)
+    if not 0 < total <= MOST_LANES:
+        return
+    width = max(contracts.cash.shape[1] for contracts, _, _ in parts)
+    columns = zip(*(_widened(contracts, width) for contracts, _, _ in parts), strict=True)
+    joined = Contracts(*(np.concatenate(column) for column in columns))
+    store.solve(joined, *(np.concatenate([part[index] for part in parts]) for index in (1, 2)))
+
+
+def _contracts(series: Series) -> Contracts:
+    cash = series.units[:, None] * series.ex_cash
+    return Contracts(
+        series.strikes,
+        series.years,
+        series.rates,
+        series.yields,
+        series.is_call,
+        np.minimum(series.ex_years, series.years[:, None]),
+        cash,
+    )
+
+
+def _widened(contracts: Contracts, width: int) -> Contracts:
+    """The same with room for ``width`` dividends: what is missing stands at expiry with no cash."""
+    missing = width - contracts.cash.shape[1]
+    late = np.repeat(contracts.years[:, None], missing, axis=1)
+    return contracts._replace(
+        ex_years=np.hstack([contracts.ex_years, late]),
+        cash=np.hstack([contracts.cash, np.zeros_like(late)]),
+    )
+
+
+def _nodes(contracts: Contracts, vols: Floats) -> tuple[Codes, Codes]:
+    """First and last lattice node [n] needed to read at ``vols`` [R, n]; none where last < first."""
+    readable = routes(contracts, vols) == READABLE
+    firsts = first_nodes(np.where(readable, vols, 1.0))
+    lowest = np.where(readable, firsts, HIGHEST).min(axis=0)
+    highest = np.where(readable, firsts + STENCIL - 1, LOWEST).max(axis=0)
+    none = ~readable.any(axis=0)
+    return np.where(none, 0, lowest), np.where(none, -1, highest)

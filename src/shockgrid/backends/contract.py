@@ -74,6 +74,9 @@ class Backend(Protocol):
     def get(self, array: Any) -> NDArray[Any]:
         """Move an array back to NumPy."""
 
+    def prepare(self, sections: Sequence[tuple[Series, States]]) -> None:
+        """A hint that these will be priced: what they share may be computed at once. Changes no value."""
+
     def price(self, series: Series, states: States) -> Any:
         """Unit values, shape [S, n]: row s holds every instrument's value in scenario s."""
 

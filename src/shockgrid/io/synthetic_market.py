@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from shockgrid.arrays import Floats
+from shockgrid.backends import NumpyBackend
 from shockgrid.carry import Curve, Dividends
 from shockgrid.errors import InputError
 from shockgrid.io.synthetic_names import (
@@ -24,7 +25,9 @@ from shockgrid.io.synthetic_names import (
     draw_names,
     lay_out_series,
 )
-from shockgrid.pricing.european import black
+from shockgrid.market import Market
+from shockgrid.market_series import series
+from shockgrid.states import UNMOVED
 
 Ints: TypeAlias = NDArray[np.int64]
 
@@ -69,27 +72,28 @@ def build_market(rng: np.random.Generator, underlyings: int) -> SyntheticMarket:
         problem = f"expected between {FEWEST_UNDERLYINGS} and {most} underlyings"
         raise InputError(problem, value=underlyings)
     names = draw_names(rng, underlyings)
-    series = lay_out_series(names)
+    listed = lay_out_series(names)
     curve = pd.DataFrame(CURVE, columns=["days", "zero_rate_dec"]).assign(currency="USD")
     dividends = _dividends(rng, names)
-    vols, prices, deltas = _priced(names, series, curve, dividends)
-    instruments = _instruments(names, series)
+    vols, deltas = _vols(names, listed, curve, dividends)
+    instruments, curve = _instruments(names, listed), curve[["currency", "days", "zero_rate_dec"]]
+    prices = _model_prices(instruments, names, vols, curve, dividends)
     tables = {
         "instruments": instruments,
         "quotes": _quotes(rng, instruments, names, vols, prices),
         "underlyings": _underlyings(rng, names),
-        "curve": curve[["currency", "days", "zero_rate_dec"]],
+        "curve": curve,
         "dividends": dividends,
         "groups": names.loc[names["portfolio_type"] != "equity", list(GROUP_COLUMNS)],
         "offsets": pd.DataFrame(OFFSETS, columns=["level", "group", "offset_dec"]),
     }
-    rows = np.cumsum((names["type"] != "index").to_numpy()) - 1 + len(series)
-    owners = series["name"].to_numpy(np.int64)
+    rows = np.cumsum((names["type"] != "index").to_numpy()) - 1 + len(listed)
+    owners = listed["name"].to_numpy(np.int64)
     return SyntheticMarket(
         tables=tables,
         names=names,
         starts=np.searchsorted(owners, np.arange(len(names))),
-        expiry_counts=series.groupby("name")["expiry"].max().to_numpy(np.int64) + 1,
+        expiry_counts=listed.groupby("name")["expiry"].max().to_numpy(np.int64) + 1,
         share_rows=np.where(names["type"] == "index", -1, rows),
         hedge_rows=pd.Index(names["underlying"]).get_indexer(names["hedge"]).astype(np.int64),
         series_names=owners,
@@ -113,13 +117,10 @@ def _dividends(rng: np.random.Generator, names: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _priced(
+def _vols(
     names: pd.DataFrame, series: pd.DataFrame, curve_table: pd.DataFrame, dividend_table: pd.DataFrame
-) -> tuple[Floats, Floats, Floats]:
-    """Vols, prices and deltas of every series: Black (1976) on the forward net of cash dividends.
-
-    An American price is at least what exercise at once would bring.
-    """
+) -> tuple[Floats, Floats]:
+    """Vols and deltas of every series; the delta is that of Black (1976) on the forward net of dividends."""
     curve, _ = Curve.read(curve_table)
     dividends, _ = Dividends.read(dividend_table, names["underlying"].to_numpy(object), AS_OF_STAMP)
     owners, years = series["name"].to_numpy(np.intp), series["years"].to_numpy()
@@ -131,13 +132,27 @@ def _priced(
     forwards = (spots * carried - paid) / discounts
     vols = _smile(own, np.log(strikes / forwards), years)
     calls = (series["right"] == "C").to_numpy()
-    values = black(forwards, strikes, years, vols, discounts, calls)
     signs = np.where(calls, 1.0, -1.0)
-    american = (own["type"] != "index").to_numpy()
-    prices = np.where(american, np.maximum(values, signs * (spots - strikes)), values)
     deviations = vols * np.sqrt(years)
     upper = np.log(forwards / strikes) / deviations + 0.5 * deviations
-    return vols, prices, signs * ndtr(signs * upper) * carried
+    return vols, signs * ndtr(signs * upper) * carried
+
+
+def _model_prices(
+    instruments: pd.DataFrame,
+    names: pd.DataFrame,
+    vols: Floats,
+    curve: pd.DataFrame,
+    dividends: pd.DataFrame,
+) -> Floats:
+    """Value of every option at its vol, American or European as its row says, in the order of ``vols``."""
+    quotes = pd.DataFrame({"symbol": instruments["symbol"][: len(vols)], "vol": vols})
+    spots = names[["underlying", "spot", "yield_dec", "borrow_dec"]]
+    market = Market.from_frames(instruments, spots, quotes, curve, dividends=dividends, as_of=AS_OF)
+    rows = pd.Index(market.instruments.symbols).get_indexer(pd.Index(quotes["symbol"]))
+    options, backend = series(market, rows), NumpyBackend()
+    backend.prepare([(options, UNMOVED)])
+    return backend.base(options)
 
 
 def _smile(own: pd.DataFrame, moneyness: Floats, years: Floats) -> Floats:

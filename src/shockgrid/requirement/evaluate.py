@@ -11,7 +11,7 @@ from scipy import sparse
 
 from shockgrid.arrays import Floats
 from shockgrid.backends.contract import Backend
-from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, unit_blocks
+from shockgrid.engine import ClassGroup, Plan, class_risk_arrays, prepare, unit_blocks
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.fold import (
@@ -69,6 +69,7 @@ class Evaluator:
         Raises InputError where the P&L rows held at a time would not fit the memory at hand.
         """
         self._require_memory()
+        prepare(self.plan, self.states, self.backend)
         mapped: Iterable[PortfolioResult] = (executor.map if executor else map)(
             self.portfolio, self.plan.portfolios
         )

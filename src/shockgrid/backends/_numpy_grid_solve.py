@@ -1,0 +1,201 @@
+"""Finite-difference grids of American options whose solution serves every spot and every vol.
+
+Lanes, one per contract and vol, advance together through the same number of steps. Each lane is elementwise
+arithmetic of its own columns: its bits do not depend on the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon, frame
+from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES, Stepper
+from shockgrid.backends.vol_lattice import node_vols
+
+STEPS = 24  #: in time, shared between the stretches from ex-date to ex-date; then twice as many
+FEWEST_STEPS = 5  #: in a stretch
+FIRST = 0.002  #: part of the life left where the grid starts, from European values
+LATE = 1e-4  #: part of the life; a dividend later than this is taken at expiry
+LEAST_STRIKE = 1e-6
+WAVES = 12  #: terms of the sampling error of a kink that FIRST has rounded
+LANES = 1024  #: at once: shorter rows lose to the cost of a call, longer ones to that of memory
+
+
+def steps_between(dividends: int) -> int:
+    """Coarse steps in each of the ``dividends + 1`` stretches: a number that depends on nothing else."""
+    return max(FEWEST_STEPS, STEPS // (dividends + 1))
+
+
+def solve(contracts: Contracts, firsts: Codes, count: int) -> Floats:
+    """Values [n, count, NODES] now, at lattice nodes ``firsts`` [n] and the ``count - 1`` that follow.
+
+    Puts are in units of the strike, calls in units of the spot at the node (see ``Frame``).
+    Scheme: S. H. Crandall's compact Crank-Nicolson of fourth order (Quart. Appl. Math. 13, 1955), projected
+    as it is swept (M. J. Brennan, E. S. Schwartz, J. Finance 32, 1977); times lie evenly in the root of the
+    distance to the ex-date behind. Ex-dates move values from S - D to S by cubic interpolation, and
+    exercise just before is seen.
+
+    Read back, against ``with_dividends`` in 3,200 draws (a day to three years, vols of 5-100 %, one to twelve
+    dividends): 3e-6 x spot in the mean square, 99 in 100 within 1e-5, two beyond 5e-5 (7e-5 at most, in a
+    put with the spot at 55 % of the strike, 2.6 years and a vol of 94 %).
+    """
+    vols = node_vols(firsts[:, None] + np.arange(count)).reshape(-1)
+    rows = np.repeat(np.arange(len(firsts)), count)
+    result = np.empty((len(rows), NODES))
+    kinds = _kinds(contracts)[rows]
+    for kind in (HELD, ONE_SIDE, TWO_SIDES):
+        members = np.flatnonzero(kinds == kind)
+        for start in range(0, len(members), LANES):
+            part = members[start : start + LANES]
+            result[part] = _Lanes(contracts.only(rows[part]), vols[part], kind).values().T
+    return result.reshape(len(firsts), count, NODES)
+
+
+def _kinds(contracts: Contracts) -> Codes:
+    """Whether exercise between ex-dates never pays, or pays on one side, or may pay between two prices.
+
+    As in ``pricing.american.american``; cash dividends with a negative rate or yield may also leave two.
+    """
+    rates = np.where(contracts.is_call, contracts.yields, contracts.rates)
+    yields = np.where(contracts.is_call, contracts.rates, contracts.yields)
+    held = (rates <= 0) & (yields >= rates)
+    one = (rates > 0) & (yields >= 0)
+    return np.where(held, HELD, np.where(one, ONE_SIDE, TWO_SIDES))
+
+
+class _Lanes:
+    """A block of lanes [L] of one kind: columns are lanes, rows are nodes."""
+
+    def __init__(self, contracts: Contracts, vols: Floats, kind: int) -> None:
+        self.contracts, self.frame = contracts, frame(contracts, vols)
+        self.soon = crosses_soon(contracts)[0]
+        years = contracts.years[:, None]
+        left = ((years - contracts.ex_years) / years)[:, ::-1].T  # [D, L], counted from expiry
+        cash = (contracts.cash / contracts.strikes[:, None])[:, ::-1].T
+        late = left < LATE
+        self.late_cash = np.where(late, cash, 0.0).sum(axis=0)
+        self.left, self.cash = np.where(late, LATE, left), np.where(late, 0.0, cash)
+        places = (np.arange(NODES)[:, None] - self.frame.zeros) * self.frame.steps
+        self.ratios = np.exp(places * self.frame.deviations)  # R at t = 0
+        self.stepper = Stepper(self.frame, self.ratios, kind)
+        self.places = places
+
+    def values(self) -> Floats:
+        """Values now, [NODES, L], from two marches: the error is of second order in the step."""
+        steps = steps_between(len(self.left))
+        coarse = self._marched(steps)
+        return (4.0 * self._marched(2 * steps) - coarse) / 3.0
+
+    def _marched(self, steps: int) -> Floats:
+        dividends, lanes = self.left.shape
+        ends = np.concatenate([self.left, np.ones((1, lanes))])
+        origin = np.zeros(lanes)
+        clock = np.minimum(FIRST, 0.5 * ends[0])
+        level = self._start(clock)
+        for stretch, end in enumerate(ends):
+            last = stretch == dividends
+            idle = self.soon if last else np.zeros(lanes, np.bool_)
+            near, far = np.sqrt(clock - origin), np.sqrt(end - origin)
+            for step in range(1, steps + 1):
+                time = end if step == steps else origin + (near + (far - near) * (step / steps)) ** 2
+                level = self.stepper.step(level, clock, time, idle)
+                clock = time
+            level = self.stepper.settle(level, clock, idle)
+            if not last:
+                level = self._jump(level, clock, stretch)
+                origin = clock
+        return level * np.exp(-self.frame.rates)
+
+    def _start(self, times: Floats) -> Floats:
+        """European values shortly before expiry, of at least what exercise gives.
+
+        A call is exercised before the late dividends; a put waits for them, and is then worth one struck at
+        K plus dividends less one struck at the dividends, for the spot stops at 0. The nodes beside the
+        strike take up what sampling a kink misses: the terms of Poisson's summation formula.
+        """
+        frame = self.frame
+        late = np.where(self.contracts.is_call, 0.0, self.late_cash)
+        level = self._european(1.0 + late, times) - self._european(late, times)
+        level = np.maximum(level, self._exercise(times))
+        places = frame.zeros + np.log1p(late) / (frame.deviations * frame.steps)
+        below = np.floor(places).astype(np.intp)
+        past = places - below
+        missed = np.zeros_like(times)
+        for wave in range(1, WAVES + 1):
+            rate = 2.0 * (np.pi * wave) ** 2
+            missed += np.exp(-rate * times / frame.steps**2) / rate * np.cos(2.0 * np.pi * wave * past)
+        missed *= (1.0 + late) * frame.deviations * frame.steps
+        lanes = np.arange(len(times))
+        level[below, lanes] += (1.0 - past) * missed
+        level[below + 1, lanes] += past * missed
+        return np.asarray(level)
+
+    def _european(self, strikes: Floats, times: Floats) -> Floats:
+        """Puts struck at ``strikes`` [L] times K, in units of the march; 0 where that is nothing."""
+        frame, roots = self.frame, np.sqrt(times)
+        some = strikes > LEAST_STRIKE
+        moved = self.places - np.log(np.where(some, strikes, 1.0)) / frame.deviations
+        lower = moved / roots
+        grown = np.exp(moved * frame.deviations + 0.5 * frame.deviations**2 * times)
+        values = ndtr(-lower) - grown * ndtr(-lower - frame.deviations * roots)
+        return np.asarray(np.where(some, strikes, 0.0) * values)
+
+    def _exercise(self, times: Floats) -> Floats:
+        """What exercise gives at the nodes, in the units of the march; may be negative."""
+        own, other = np.exp(self.frame.rates * times), self.frame.rates - self.frame.falls
+        return np.asarray(own - np.exp(other * times) * self.ratios)
+
+    def _jump(self, level: Floats, times: Floats, dividend: int) -> Floats:
+        """Cross an ex-date: what is held there, or what exercise just before gives.
+
+        A spot that cannot pay ends at 0. Below the grid a put is continued along its slope, at most to its
+        bound; a call is worth nothing there.
+        """
+        frame, cash, is_call = self.frame, self.cash[dividend], self.contracts.is_call
+        falls = frame.falls * times
+        ratios = self.ratios * np.exp(-falls)
+        kept = np.where(is_call, 1.0 - ratios * cash, 1.0)  # (S - D) / S of a call
+        after = np.where(is_call, ratios / np.where(kept > 0, kept, 1.0), ratios - cash)
+        alive = (kept > 0) & (after > 0)
+        logs = np.log(np.where(alive, after, 1.0)) + falls
+        places = np.where(alive, logs / (frame.deviations * frame.steps) + frame.zeros, -1.0)
+        inside = alive & (places >= 0) & (places <= NODES - 1)
+        held = _cubic(level, np.where(inside, places, 1.0))
+        slope = (level[1] - level[0]) / (self.ratios[1] - self.ratios[0])
+        beyond = level[0] + slope * (np.where(alive, after, 0.0) * np.exp(falls) - self.ratios[0])
+        bound = np.maximum(np.exp(frame.rates * times), 1.0)
+        beyond = np.where(is_call, 0.0, np.where(alive, np.minimum(beyond, bound), bound))
+        held = np.where(inside, held, beyond) * np.maximum(kept, 0.0)
+        passes = self.soon if dividend == len(self.left) - 1 else np.zeros(len(cash), np.bool_)
+        return _better(held, self._exercise(times), passes)
+
+
+def _cubic(level: Floats, places: Floats) -> Floats:
+    """Cubic through the four nodes around each place [k, L] of the rows of ``level`` [NODES, L]."""
+    lanes = level.shape[1]
+    first = np.clip(np.floor(places), 1.0, NODES - 3.0)
+    x = places - first
+    index = first.astype(np.intp) * lanes + np.arange(lanes)
+    flat = level.reshape(-1)
+    before, here, after, beyond = (flat.take(index + shift * lanes) for shift in range(-1, 3))
+    inner = (x + 1.0) * (x - 2.0) * ((x - 1.0) * here - x * after) / 2.0
+    return np.asarray(inner + x * (x - 1.0) * ((x + 1.0) * beyond - (x - 2.0) * before) / 6.0)
+
+
+def _better(held: Floats, exercise: Floats, passes: Mask) -> Floats:
+    """The better of both, or what is held where exercise ``passes`` to the reader.
+
+    Between two nodes that decide differently lies a kink. Sampled at a part p of the way it weighs too little
+    by (p^2 - p + 1 / 6) / 2 of the jump in slope (the second Bernoulli polynomial): both get their share.
+    """
+    excess = held - exercise
+    level = np.where(passes, held, np.maximum(held, exercise))
+    change = excess[1:] - excess[:-1]
+    turns = ((excess[1:] > 0) != (excess[:-1] > 0)) & ~passes
+    part = np.where(turns, -excess[:-1] / np.where(turns, change, 1.0), 0.0)
+    missed = np.where(turns, np.abs(change) * (0.5 * (part * part - part + 1.0 / 6.0)), 0.0)
+    level[:-1] += missed * (1.0 - part)
+    level[1:] += missed * part
+    return level
