@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "arrays"},
     {"cells", "columns", "expiries", "symbols"},
     {"states"},
-    {"book", "carry", "market", "market_tables", "instrument_table"},
+    {"book", "carry", "market", "market_tables", "instrument_table", "quote_table", "quote_times"},
     {"par_yields", "shocks"},
     {"scenarios", "pricing"},
     {"market_states"},

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.market import Market
-from shockgrid.market_series import series
+from shockgrid.market_series import as_quoted, series
+from shockgrid.quote_times import DOUBTS, quote_times
 
 VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its cap), the nearer end is used
 
@@ -19,10 +20,13 @@ VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its 
 def calibrated(market: Market, backend: Backend) -> Market:
     """The market with a vol for every option, and a flag wherever it is not the quote's own.
 
-    A blank vol is implied from the mark. A mark outside the no-arbitrage bounds has no vol: the end of
-    ``VOL_BAND`` it points to is used (W_CLAMPED; OCC caps the vols of deep options in its closing prices the
-    same way). An option with neither vol nor mark takes the vol of the nearest strike of its expiry, or of
-    the nearest expiry of its underlying (W_FILLED); where there is none it cannot be priced (E_NO_VOL).
+    A blank vol is implied from the mark as of its own moment (``shockgrid.quote_times``, which also says
+    which marks count only where nothing better is at hand). A mark outside the no-arbitrage bounds has no
+    vol: the end of ``VOL_BAND`` it points to is used (W_CLAMPED; OCC caps the vols of deep options in its
+    closing prices the same way). An option with neither vol nor mark takes the vol of the nearest strike of
+    its expiry, or of the nearest expiry of its underlying, a fresh one before an old one (W_FILLED, which
+    says why there is no mark: ``crossed`` or ``no_quote``); where there is none it cannot be priced
+    (E_NO_VOL).
     An American option is inverted with the values it is priced with; a price that is just that of exercise
     has no vol of its own (``no_time_value``): every low one gives it.
     """
@@ -30,23 +34,36 @@ def calibrated(market: Market, backend: Backend) -> Market:
     blank = np.isnan(market.instruments.vols)
     if not blank.any():
         return replace(market, rejects=told.reset_index(drop=True))
-    vols, clamped = _implied(market, backend, np.flatnonzero(blank & ~np.isnan(market.instruments.marks)))
-    alive = market.instruments.years > 0.0  # at expiry a vol says nothing
-    donors = market.instruments.is_option & alive & np.isfinite(vols) & (vols > 0.0)
-    donors[clamped["row"].to_numpy(np.intp)] = False
+    times = quote_times(market)
+    rejects = [told]
+    priced = blank & ~np.isnan(market.instruments.marks)
+    doubted = np.isin(times.faults.astype(str), DOUBTS)
+    donors = market.instruments.is_option & (market.instruments.years > 0.0)  # at expiry a vol says nothing
+    vols = market.instruments.vols.copy()
+    anyone = np.ones(len(vols), bool)
+    for inverted, lenders in ((priced & ~doubted, ~times.stale), (priced & doubted, anyone)):
+        rows = np.flatnonzero(inverted & np.isnan(vols))  # by then a fresh series may have lent its vol
+        found, clamped = _implied(market, backend, rows, times.ages)
+        vols[rows] = found[rows]
+        donors[clamped["row"].to_numpy(np.intp)] = False
+        rejects += [_clamp_flags(market, clamped), _apart_flags(market, rows[times.apart[rows]])]
+        rejects.append(_filled(market, vols, donors & lenders, times.faults))
+    return market.with_vols(vols, joined_rejects([*rejects, _lost(market, np.flatnonzero(np.isnan(vols)))]))
+
+
+def _filled(market: Market, vols: Floats, donors: Mask, faults: Texts) -> pd.DataFrame:
+    """Fill blank ``vols`` in place from the nearest of ``donors`` that has one, and flag them."""
     empty = np.flatnonzero(np.isnan(vols))
-    sources = _nearest(market, empty, np.flatnonzero(donors))
-    found = sources >= 0
-    vols[empty[found]] = vols[sources[found]]
-    rejects = [told, _clamp_flags(market, clamped)]
-    rejects += [_fill_flags(market, empty[found], sources[found], vols), _lost(market, empty[~found])]
-    return market.with_vols(vols, joined_rejects(rejects))
+    sources = _nearest(market, empty, np.flatnonzero(donors & (vols > 0.0)))
+    rows, sources = empty[sources >= 0], sources[sources >= 0]
+    vols[rows] = vols[sources]
+    return _fill_flags(market, rows, sources, vols, faults)
 
 
-def _implied(market: Market, backend: Backend, rows: Codes) -> tuple[Floats, pd.DataFrame]:
-    """All vols [N], those of ``rows`` implied from their marks, and the rows that were clamped."""
-    table = market.instruments
-    vols, reasons = (backend.get(found) for found in backend.implied(series(market, rows), table.marks[rows]))
+def _implied(market: Market, backend: Backend, rows: Codes, ages: Floats) -> tuple[Floats, pd.DataFrame]:
+    """All vols [N], those of ``rows`` implied from marks ``ages`` years old, and the rows clamped."""
+    table, quoted = market.instruments, as_quoted(series(market, rows), ages[rows])
+    vols, reasons = (backend.get(found) for found in backend.implied(quoted, table.marks[rows]))
     vols = np.where(reasons == "above_max", VOL_BAND[1], np.where(reasons == "", vols, VOL_BAND[0]))
     all_vols = table.vols.copy()
     all_vols[rows] = vols
@@ -85,9 +102,17 @@ def _clamp_flags(market: Market, clamped: pd.DataFrame) -> pd.DataFrame:
     return _flags(market, rows, "mark", values, "W_CLAMPED", messages)
 
 
-def _fill_flags(market: Market, rows: Codes, sources: Codes, vols: Floats) -> pd.DataFrame:
-    names = market.instruments.symbols[sources]
-    messages = [f"vol {vols[row]:g} taken from {name}" for row, name in zip(rows, names, strict=True)]
+def _apart_flags(market: Market, rows: Codes) -> pd.DataFrame:
+    table = market.instruments
+    spots = np.datetime_as_string(market.underlyings.spot_times[table.underlyings[rows]], unit="s")
+    values = [f"{quoted}Z" for quoted in np.datetime_as_string(table.quote_times[rows], unit="s")]
+    messages = [f"implied with a spot of {spot}Z, expected one of the same moment" for spot in spots]
+    return _flags(market, rows, "quote_utc", values, "W_NOT_SIMULTANEOUS", messages)
+
+
+def _fill_flags(market: Market, rows: Codes, sources: Codes, vols: Floats, faults: Texts) -> pd.DataFrame:
+    told = zip(rows, market.instruments.symbols[sources], strict=True)
+    messages = [f"{faults[row]}: vol {vols[row]:g} taken from {name}" for row, name in told]
     return _flags(market, rows, "vol", [""] * len(rows), "W_FILLED", messages)
 
 

@@ -153,13 +153,25 @@ def convert(
     rate: Annotated[float | None, typer.Option(help="One continuous rate, decimal: 0.053.")] = None,
     dividends: Annotated[Path | None, typer.Option(help="Table: underlying, ex_date, amount.")] = None,
     as_of: Annotated[str, typer.Option(help="ISO instant with its zone; default: the vendor's.")] = "",
+    max_age: Annotated[
+        float, typer.Option(metavar="MINUTES", min=1.0, max=1e9, help="Older quotes are flagged as stale.")
+    ] = 720.0,
 ) -> None:
     """Turn vendors' option chains into a market folder; exit 3 when rows of a file could not be read."""
     from shockgrid.cli_convert import convert_files
 
     with refusals():
         raise typer.Exit(
-            convert_files(vendor, files, out, curve=curve, rate=rate, dividends=dividends, as_of=as_of)
+            convert_files(
+                vendor,
+                files,
+                out,
+                curve=curve,
+                rate=rate,
+                dividends=dividends,
+                as_of=as_of,
+                max_age_minutes=max_age,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,7 @@ def convert_files(
     rate: float | None,
     dividends: Path | None,
     as_of: str,
+    max_age_minutes: float,
 ) -> int:
     """Convert, write the folder, print what became of every row, and give the exit code.
 
@@ -43,7 +45,15 @@ def convert_files(
     ------
     InputError : see ``shockgrid.io.vendors.convert``; also an ``out`` that holds something else.
     """
-    converted = convert(vendor, files, curve=curve, rate=rate, dividends=dividends, as_of=_instant(as_of))
+    converted = convert(
+        vendor,
+        files,
+        curve=curve,
+        rate=rate,
+        dividends=dividends,
+        as_of=_instant(as_of),
+        max_age=timedelta(minutes=max_age_minutes),
+    )
     write_converted(converted, out, vendor)
     _print(converted, out)
     codes = [code for code in converted.counts() if code.startswith("E_") and code not in ROUTINE]
@@ -56,7 +66,8 @@ def write_converted(converted: Converted, out: Path, vendor: str) -> None:
     origin = f"{vendor}: {names}".replace("\\", "/").replace('"', "'")
     with staged_folder(out, _may_replace) as stage:
         write_tables(converted.tables, stage)
-        write_market_toml(stage / MARKET_TOML, converted.as_of.isoformat(), "USD", origin)
+        minutes = converted.max_age / timedelta(minutes=1)
+        write_market_toml(stage / MARKET_TOML, converted.as_of.isoformat(), "USD", origin, minutes)
         (stage / REPORT).mkdir()
         for name in REPORTED:
             frame: pd.DataFrame = getattr(converted, name)
@@ -109,7 +120,7 @@ def _print(converted: Converted, out: Path) -> None:
             text += f", {row['other_share']:.1%} as of {converted.local(row['other'])}"
         shown.print(escape(f"{row['underlying']}: {text}"), soft_wrap=True)
     for code, found in converted.rejects.groupby("code", sort=True):
-        verdict = "rejected" if str(code).startswith("E_") else "accepted"
+        verdict = "rejected" if str(code).startswith("E_") else "flagged"
         message = escape(str(found["message"].iloc[0]))
         shown.print(f"{code!s:<14} {len(found):>8,} {verdict}: {message}", soft_wrap=True)
     for note in converted.notes:

@@ -115,6 +115,14 @@ class Door:
         """Record a warning (code W_...) about rows that stay in use."""
         self._note(mask & ~self.bad, column, code, message)
 
+    def refuse_per_cent(self, column: str, values: Floats, largest: float) -> None:
+        """Refuse the table where the median size of the finite values is above ``largest``."""
+        given = np.abs(values[np.isfinite(values)])
+        if len(given) and float(np.median(given)) > largest:
+            problem = "looks like per cent, expected decimals (0.25 is 25 %)"
+            shown_median = f"median {np.median(given):g}"
+            raise InputError(problem, table=self.table, column=column, value=shown_median)
+
     def text(self, column: str, default: str = "") -> Texts:
         """Stripped text; blank becomes ``default``, or a reject in a required column."""
         if not self.has(column):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Underlyings(_Columns):
     leverages: Floats  #: multiple of the tracked index's move; -1 for an inverse ETF, 1 for all others
     atm_vols: Floats  #: decimals; NaN where not given
     carries: Floats  #: continuous dividend yield plus borrow rate, decimals
+    spot_times: NDArray[np.datetime64]  #: UTC; NaT where not given
     class_groups: Texts
     product_groups: Texts
     portfolio_groups: Texts
@@ -87,6 +88,8 @@ class Instruments(_Columns):
     marks: Floats  #: price per unit; NaN where there is none
     dividends: Floats  #: present value of cash dividends before expiry, per unit of the underlying
     quote_lines: NDArray[np.int64]  #: line of its quote, 0 where there is none
+    quote_times: NDArray[np.datetime64]  #: UTC; NaT where not given
+    price_faults: Texts  #: why an option has no mark: crossed, no_quote; "" where it has one
     inverse: Mask  #: settled in coin
 
     def coin_values(self, prices: Floats, rows: Any = slice(None)) -> Floats:
@@ -105,6 +108,7 @@ class Market:
     ----------
     as_of : the instant of the snapshot, UTC. Nothing in a calculation reads a clock.
     base_currency : the currency of firm-wide figures.
+    max_age : how far from ``as_of`` a quote or a spot may be; None asks nothing of their times.
     underlyings, instruments : the columns above.     dividends : the cash dividends ahead.
     fx : currency -> value of one unit in the base currency; holds the base currency itself.
     offsets : (level, group) -> share of a group's gains that offsets other groups' losses, in [0, 1].
@@ -117,6 +121,7 @@ class Market:
 
     as_of: datetime
     base_currency: str
+    max_age: timedelta | None
     underlyings: Underlyings
     instruments: Instruments
     dividends: Dividends
@@ -141,6 +146,7 @@ class Market:
         offsets: Any = None,
         as_of: datetime | str,
         base_currency: str = "USD",
+        max_age: timedelta | None = None,
     ) -> Market:
         """Check the canonical tables and build the market.
 
@@ -156,10 +162,14 @@ class Market:
         fx : currency, rate.     groups : underlying, class_group, product_group, portfolio_group.
         offsets : level (product, portfolio), group, offset_dec.
         as_of : instant with a zone, as datetime or ISO 8601 text.
+        max_age : a quote_utc or spot_utc further than this from ``as_of`` is flagged W_STALE, and whoever
+            holds it is STALE; one after ``as_of`` but within it is flagged W_AHEAD. Rows without a time
+            pass. See ``shockgrid.quote_times`` for what becomes of their vols.
 
         Raises
         ------
-        InputError : a column is missing or unknown, looks like per cent, or as_of has no zone.
+        InputError : a column is missing or unknown, looks like per cent, as_of has no zone, or max_age is
+            not above 0.
         """
         from shockgrid.market_tables import build
 
@@ -175,6 +185,7 @@ class Market:
             offsets=offsets,
             as_of=_instant(as_of),
             base_currency=base_currency,
+            max_age=_checked_age(max_age),
         )
 
     def spot_rates(self) -> Floats:
@@ -203,6 +214,13 @@ class Market:
         )
         unpriced = pd.concat([self.unpriced, shown], ignore_index=True) if len(shown) else self.unpriced
         return replace(self, instruments=kept, unpriced=unpriced, rejects=rejects)
+
+
+def _checked_age(max_age: object) -> timedelta | None:
+    if max_age is not None and not (isinstance(max_age, timedelta) and max_age > timedelta(0)):
+        problem = "expected a timedelta above 0, or None"
+        raise InputError(problem, column="max_age", value=str(max_age))
+    return max_age
 
 
 def _instant(as_of: datetime | str) -> datetime:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Series
 from shockgrid.market import Market
+
+LARGEST_GROWTH = 50.0  #: rate or yield times age, in size: a factor of 5e21, no market's
 
 
 def series(market: Market, rows: Codes) -> Series:
@@ -41,6 +45,29 @@ def series(market: Market, rows: Codes) -> Series:
         ex_years=ex_years,
         ex_cash=ex_cash,
         inverse=table.inverse[rows],
+    )
+
+
+def as_quoted(series: Series, ages: Floats) -> Series:
+    """The series as of ``ages`` [n] years earlier, with today's spot; later where an age is below 0.
+
+    Rate and yield of each stay what they are per year, cash dividends what they are in cash: with T years
+    left now and T' = T + age then, a discount factor D is D^(T'/T) and an ex-date lies an age further ahead.
+    A dividend that went ex between then and now is not known any more, so its price is taken as if it had
+    none. What would have expired or, where American, gone ex by then stays as it is, and so does what would
+    grow beyond ``LARGEST_GROWTH``.
+    """
+    first = np.min(series.ex_years, axis=1, initial=np.inf)
+    growths = np.maximum(np.abs(series.rates), np.abs(series.yields)) * np.abs(ages)
+    moved = (np.minimum(series.years, first) + ages > 0.0) & (growths <= LARGEST_GROWTH)
+    ages = np.where(moved, ages, 0.0)
+    return replace(
+        series,
+        years=series.years + ages,
+        slopes=series.slopes * np.exp((series.rates - series.yields) * ages),
+        intercepts=series.intercepts * np.exp(-series.yields * ages),
+        discount_factors=series.discount_factors * np.exp(-series.rates * ages),
+        ex_years=series.ex_years + ages[:, None],
     )
 
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Floats
 from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, LARGEST_RATE, Curve, Dividends, years_between
 from shockgrid.columns import LARGEST_PRICE, Door, joined_rejects
 from shockgrid.errors import InputError
 from shockgrid.instrument_table import read_instruments
 from shockgrid.market import PORTFOLIO_TYPES, Instruments, Market, Underlyings
-from shockgrid.symbols import canonical
-
-LARGEST_PLAUSIBLE_VOL = 5.0  #: a column of vols with a median above 500 % is a column of per cents
-LARGEST_VOL = 1e6  #: beyond it a shocked vol could overflow
-PLAUSIBLE_VOLS = (0.01, 5.0)  #: a single vol outside is flagged, never turned away
+from shockgrid.quote_table import LARGEST_PLAUSIBLE_VOL, canonical_symbols, flag_age, read_quotes
 
 LARGEST_LEVERAGE, LARGEST_ATM_VOL, LARGEST_DISCOUNT_FACTOR = 10.0, 100.0, 10.0
 LARGEST_PLAUSIBLE_CARRY = 1.0  #: a column of yields with a median above 100 % is a column of per cents
 SMALLEST_FX_RATE = 1e-12
-_QUOTE_COLUMNS = ("bid", "ask", "mark", "vol", "quote_utc", "open_interest", "volume")
 
 
 def build(
@@ -39,24 +33,26 @@ def build(
     offsets: Any,
     as_of: datetime,
     base_currency: str,
+    max_age: timedelta | None,
 ) -> Market:
     """See ``Market.from_frames``."""
     stamp = np.datetime64(as_of.replace(tzinfo=None), "ns")
     rates, fx_rejects = _read_fx(fx, base_currency)
-    names, unread, name_rejects = _read_underlyings(underlyings, groups, rates, base_currency)
+    names, unread, name_rejects = _read_underlyings(underlyings, groups, rates, base_currency, stamp, max_age)
     zero_curve, curve_rejects = Curve.read(curve)
     cash, cash_rejects = Dividends.read(dividends, names.names, stamp)
-    priced, quote_door = _read_quotes(quotes)
+    priced, quote_door = read_quotes(quotes, stamp, max_age)
     given, forward_door = _read_forwards(forwards, names, stamp)
     table = read_instruments(instruments, names, priced, given, zero_curve, cash, rates, stamp)
     shares, offset_rejects = _read_offsets(offsets, names)
     _flag_unused(forward_door, given, table.instruments)
-    stray = ~_canonical_symbols(quote_door).isin(table.symbols).to_numpy(bool)
+    stray = ~canonical_symbols(quote_door).isin(table.symbols).to_numpy(bool)
     quote_door.reject(stray, "symbol", "E_INSTRUMENT", "expected a symbol of the instruments table")
     found = [table.rejects, *name_rejects, quote_door.rejects(), curve_rejects, cash_rejects]
     return Market(
         as_of=as_of,
         base_currency=base_currency,
+        max_age=max_age,
         underlyings=names,
         instruments=table.instruments,
         dividends=cash,
@@ -88,7 +84,12 @@ def _read_fx(source: Any, base_currency: str) -> tuple[dict[str, float], pd.Data
 
 
 def _read_underlyings(
-    source: Any, groups: Any, rates: dict[str, float], base_currency: str
+    source: Any,
+    groups: Any,
+    rates: dict[str, float],
+    base_currency: str,
+    stamp: np.datetime64,
+    max_age: timedelta | None,
 ) -> tuple[Underlyings, pd.DataFrame, list[pd.DataFrame]]:
     text = ("currency", "portfolio_type", "sector")
     numbers = ("beta", "yield_dec", "borrow_dec", "market_cap", "adv", "high_52w")
@@ -103,15 +104,16 @@ def _read_underlyings(
             "leverage": door.number("leverage", default=1.0, low=-LARGEST_LEVERAGE, high=LARGEST_LEVERAGE),
             "atm_vol": door.number("atm_vol_dec", above=0.0, high=LARGEST_ATM_VOL),
             "carry": _carries(door),
+            "spot_time": door.instant("spot_utc"),
         }
     )
-    _refuse_per_cent(door, "atm_vol_dec", frame["atm_vol"].to_numpy(np.float64), LARGEST_PLAUSIBLE_VOL)
+    door.refuse_per_cent("atm_vol_dec", frame["atm_vol"].to_numpy(np.float64), LARGEST_PLAUSIBLE_VOL)
     still = (frame["leverage"] == 0.0).to_numpy(bool)
     door.reject(still, "leverage", "E_RANGE", "expected a multiple other than 0")
     frame["leverage"] = frame["leverage"].where(~still, 1.0)
     for column in ("beta", "market_cap", "adv", "high_52w"):
         door.number(column)
-    door.instant("spot_utc")
+    flag_age(door, "spot_utc", frame["spot_time"].to_numpy("datetime64[ns]"), stamp, max_age)
     foreign = ~frame["currency"].isin(list(rates)).to_numpy(bool)
     door.reject(foreign, "currency", "E_FX", "expected the base currency or a currency of the fx table")
     door.unique(frame["name"].to_numpy(object), "underlying")
@@ -119,7 +121,7 @@ def _read_underlyings(
     seen = door.bad & ~foreign & frame["spot"].notna().to_numpy(bool) & (frame["name"] != "").to_numpy(bool)
     unread = frame[seen & ~frame["name"].isin(good["name"]).to_numpy(bool)].drop_duplicates("name")
     grouped, group_rejects = _read_groups(groups, good["name"].to_numpy(object))
-    columns = [good[name].to_numpy(object if name in _UNDERLYING_TEXTS else float) for name in good.columns]
+    columns = [good[name].to_numpy(_UNDERLYING_TYPES.get(name, float)) for name in good.columns]
     return Underlyings(*columns, *grouped), unread[list(UNREAD_COLUMNS)], [door.rejects(), group_rejects]
 
 
@@ -128,7 +130,7 @@ def _carries(door: Door) -> Any:
     total = np.zeros(len(door))
     for column in ("yield_dec", "borrow_dec"):
         values = door.number(column, default=0.0)
-        _refuse_per_cent(door, column, values[values != 0.0], LARGEST_PLAUSIBLE_CARRY)
+        door.refuse_per_cent(column, values[values != 0.0], LARGEST_PLAUSIBLE_CARRY)
         extreme = np.abs(values) > LARGEST_RATE
         door.reject(extreme, column, "E_RANGE", f"expected a number within +-{LARGEST_RATE:g}")
         values = np.where(extreme, 0.0, values)
@@ -138,14 +140,10 @@ def _carries(door: Door) -> Any:
     return total
 
 
-def _refuse_per_cent(door: Door, column: str, values: Floats, largest: float) -> None:
-    given = np.abs(values[np.isfinite(values)])
-    if len(given) and float(np.median(given)) > largest:
-        problem = "looks like per cent, expected decimals (0.25 is 25 %)"
-        raise InputError(problem, table=door.table, column=column, value=f"median {np.median(given):g}")
-
-
-_UNDERLYING_TEXTS = ("name", "currency", "portfolio_type")
+_UNDERLYING_TYPES: dict[Any, Any] = {
+    **dict.fromkeys(("name", "currency", "portfolio_type"), object),
+    "spot_time": "datetime64[ns]",
+}
 UNREAD_COLUMNS = ("name", "spot", "currency", "portfolio_type", "leverage")
 
 
@@ -188,35 +186,6 @@ def _read_offsets(source: Any, names: Underlyings) -> tuple[dict[tuple[str, str]
     _flag_first(door, np.array(strangers, bool), "group", "name no group of their level")
     rows = np.flatnonzero(~door.bad)
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()
-
-
-def _canonical_symbols(door: Door) -> pd.Series:
-    """The canonical symbol of every row."""
-    return pd.Series(canonical(door.text("symbol")), dtype=object)
-
-
-def _read_quotes(source: Any) -> tuple[pd.DataFrame, Door]:
-    door = Door("quotes", source, required=("symbol",), optional=_QUOTE_COLUMNS, key="symbol")
-    symbols = _canonical_symbols(door).to_numpy(object)
-    bids, asks, marks = (door.number(name, low=0.0, high=LARGEST_PRICE) for name in ("bid", "ask", "mark"))
-    vols = door.number("vol", low=0.0, high=LARGEST_VOL)
-    for column in ("open_interest", "volume"):
-        door.number(column, low=0.0)
-    door.instant("quote_utc")
-    _refuse_per_cent(door, "vol", vols, LARGEST_PLAUSIBLE_VOL)
-    odd = np.isfinite(vols) & ((vols < PLAUSIBLE_VOLS[0]) | (vols > PLAUSIBLE_VOLS[1]))
-    door.flag(odd, "vol", "W_VOL", "outside 1 % .. 500 %, used as it is")
-    crossed = bids > asks
-    empty = np.isnan(marks) & np.isnan(vols)
-    door.reject(crossed & empty, "bid", "E_CROSSED", "bid above ask, and neither mark nor vol beside them")
-    door.flag(crossed, "bid", "W_CROSSED", "bid above ask, the mid is not used")
-    door.unique(symbols, "symbol")
-    two_sided = (asks >= bids) & (asks > 0.0)
-    message = "nobody bids, the middle of 0 and the ask is used"
-    door.flag(two_sided & (bids == 0.0) & empty, "bid", "W_NO_BID", message)
-    marks = np.where(np.isnan(marks) & two_sided, 0.5 * (bids + asks), marks)
-    table = {"symbol": symbols, "mark": marks, "vol": vols, "quote_line": door.lines}
-    return pd.DataFrame(table)[~door.bad], door
 
 
 def _flag_first(door: Door, strangers: Any, column: str, what: str) -> None:

@@ -13,8 +13,14 @@ from shockgrid.columns import joined_rejects
 from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.refusal import refusal
 from shockgrid.io.schema import TABLES, tables_of
-from shockgrid.io.tables import MARKET_TOML, SUFFIXES, find_table, read_file, read_market_toml
-from shockgrid.market import Market
+from shockgrid.io.tables import (
+    MARKET_TOML,
+    SUFFIXES,
+    build_market,
+    find_table,
+    read_file,
+    read_market_toml,
+)
 
 
 @dataclass
@@ -139,6 +145,4 @@ def _market_rejects(
         absent = ", ".join(missing) or MARKET_TOML
         checked.notes.append(f"market tables: only the columns were checked, {absent} not found beside them")
         return joined_rejects([])
-    as_of, base_currency = read_market_toml(folder / MARKET_TOML)
-    needed = [given.pop(name) for name in ("instruments", "underlyings", "quotes", "curve")]
-    return Market.from_frames(*needed, **given, as_of=as_of, base_currency=base_currency).rejects
+    return build_market(given, read_market_toml(folder / MARKET_TOML)).rejects

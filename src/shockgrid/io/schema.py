@@ -39,6 +39,7 @@ def _key(name: str, meaning: str) -> Column:
 _SYMBOL = "compact OSI (XYZ260220C00100000) for options, any text for others"
 _CURRENCY = "ISO 4217, e.g. USD"
 _UTC = "ISO time in UTC, e.g. 2026-02-20T21:00:00Z"
+_AGE = "further than max_age_minutes of market.toml from as_of: used, flagged, holders are STALE"
 
 TABLES: dict[str, Table] = {
     "instruments": Table(
@@ -81,7 +82,7 @@ TABLES: dict[str, Table] = {
             Column("ask", "price per unit, >= bid"),
             Column("mark", "price per unit, >= 0; blank: middle of bid and ask"),
             Column("vol", "implied volatility as a decimal: 0.25 is 25 %; blank: implied from the mark"),
-            Column("quote_utc", f"time of the quote, {_UTC}"),
+            Column("quote_utc", f"time of the quote, {_UTC}; {_AGE}"),
             Column("open_interest", "contracts"),
             Column("volume", "contracts of the day"),
         ),
@@ -105,7 +106,7 @@ TABLES: dict[str, Table] = {
             Column("atm_vol_dec", "at-the-money volatility, decimal"),
             Column("market_cap", "in currency"),
             Column("adv", "average daily volume, units"),
-            Column("spot_utc", f"time of the spot, {_UTC}"),
+            Column("spot_utc", f"time of the spot, {_UTC}; {_AGE}; blank: as_of"),
             Column("high_52w", "highest price of 52 weeks"),
         ),
     ),

@@ -142,7 +142,9 @@ def synthetic_firm(
     backend, progress : passed to ``margin``.
     """
     tables = synthetic_tables(accounts=accounts, seed=seed)
-    market = Market.from_frames(**tables.market, as_of=tables.as_of, base_currency=tables.base_currency)
+    market = Market.from_frames(
+        **tables.market, as_of=tables.as_of, base_currency=tables.base_currency, max_age=None
+    )
     positions, account_rows = tables.book["positions"], tables.book["accounts"]
     chosen = synthetic_policy() if policy is None else policy
     first = margin(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -23,6 +23,17 @@ from shockgrid.market import Market
 MARKET_TOML = "market.toml"
 POLICY_TOML = "policy.toml"
 SUFFIXES = (".csv", ".parquet")
+MAX_AGE = "max_age_minutes"
+LARGEST_MAX_AGE = 1e9  #: minutes; 1,900 years
+_SETTINGS = ("as_of", "base_currency", MAX_AGE)
+
+
+class MarketSettings(NamedTuple):
+    """What market.toml says, as ``Market.from_frames`` takes it."""
+
+    as_of: datetime  #: with its zone
+    base_currency: str
+    max_age: timedelta | None  #: ``max_age_minutes``, a number above 0; None where it is not given
 
 
 @dataclass
@@ -97,12 +108,17 @@ def read_market(
     InputError : a table is missing, damaged or cannot be used; names the file and the line.
     """
     folder = Path(folder)
-    as_of, base_currency = read_market_toml(folder / MARKET_TOML)
+    settings = read_market_toml(folder / MARKET_TOML)
     frames = read_tables(folder, tables_of("market"), column_map=column_map, sources=sources)
     if sources is not None:
         sources.files.append(folder / MARKET_TOML)
-    needed = [frames.pop(name) for name in ("instruments", "underlyings", "quotes", "curve")]
-    return Market.from_frames(*needed, **frames, as_of=as_of, base_currency=base_currency)
+    return build_market(frames, settings)
+
+
+def build_market(frames: Mapping[str, pd.DataFrame], settings: MarketSettings) -> Market:
+    """The market of its canonical tables by name and its market.toml."""
+    tables: dict[str, Any] = dict(frames)
+    return Market.from_frames(**tables, **settings._asdict())
 
 
 def read_book(
@@ -117,8 +133,13 @@ def read_book(
     return Book.from_frames(frames["positions"], frames["accounts"], lots=lots)
 
 
-def read_market_toml(path: Path) -> tuple[datetime, str]:
-    """``as_of`` (with its zone) and ``base_currency`` of a market.toml."""
+def read_market_toml(path: Path) -> MarketSettings:
+    """The settings of a market.toml.
+
+    Raises
+    ------
+    InputError : it cannot be read, or an entry is unknown, missing or cannot be used; names the entry.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -126,14 +147,15 @@ def read_market_toml(path: Path) -> tuple[datetime, str]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise refusal(str(path), f"cannot be read: {error}") from error
     for key in document:
-        if key not in ("as_of", "base_currency", "origin"):
-            raise refusal(path.name, "unknown entry; expected as_of, base_currency, [origin]", column=key)
+        if key not in (*_SETTINGS, "origin"):
+            raise refusal(path.name, f"unknown entry; expected {', '.join(_SETTINGS)}, [origin]", column=key)
     if "as_of" not in document:
         raise refusal(path.name, "expected an ISO instant with its zone", column="as_of")
     currency = document.get("base_currency", "USD")
     if not isinstance(currency, str) or not currency:
         raise refusal(path.name, "expected a currency code", column="base_currency", value=currency)
-    return _instant(path.name, document["as_of"]), currency
+    max_age = _minutes(path.name, document[MAX_AGE]) if MAX_AGE in document else None
+    return MarketSettings(_instant(path.name, document["as_of"]), currency, max_age)
 
 
 def write_tables(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:
@@ -143,9 +165,17 @@ def write_tables(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:
         write_parquet(frame, folder / f"{name}.parquet")
 
 
-def write_market_toml(path: Path, as_of: str, base_currency: str = "USD", origin: str = "") -> None:
+def write_market_toml(
+    path: Path,
+    as_of: str,
+    base_currency: str = "USD",
+    origin: str = "",
+    max_age_minutes: float | None = None,
+) -> None:
     """Write a market.toml; ``origin`` says where all tables come from."""
     lines = [f'as_of = "{as_of}"', f'base_currency = "{base_currency}"']
+    if max_age_minutes is not None:
+        lines.append(f"{MAX_AGE} = {max_age_minutes!r}")
     if origin:
         lines += ["", "[origin]", f'all = "{origin}"']
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -161,6 +191,14 @@ def _instant(table: str, value: Any) -> datetime:
         problem = "the instant has no zone; expected one such as 2026-11-20T16:00:00-05:00"
         raise InputError(problem, table=table, column="as_of", value=str(value))
     return instant
+
+
+def _minutes(table: str, value: Any) -> timedelta:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0.0 < value <= LARGEST_MAX_AGE:
+        problem = f"expected a number of minutes above 0 and at most {LARGEST_MAX_AGE:g}"
+        raise refusal(table, problem, column=MAX_AGE, value=value)
+    return timedelta(minutes=value)
 
 
 def _require_no_strangers(folder: Path, column_map: ColumnMap | None) -> None:

@@ -16,6 +16,9 @@ _MARKET_TOML = """\
 as_of = "2026-01-21T16:00:00-05:00"
 # Currency of firm-wide figures, ISO 4217. (USD when left out)
 base_currency = "USD"
+# How many minutes a quote_utc or spot_utc may be away from as_of before it is flagged as stale. (optional;
+# when left out nothing is asked of those times)
+# max_age_minutes = 15
 
 # Where each file comes from, any text. (optional)
 [origin]

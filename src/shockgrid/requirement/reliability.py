@@ -11,12 +11,16 @@ from shockgrid.engine import Plan
 from shockgrid.market import Market
 from shockgrid.symbols import canonical, parsed
 
+#: codes of quotes and spots that stay in use, though what they say of as_of is a guess
+GUESSED = ("W_CLAMPED", "W_FILLED", "W_NO_BID", "W_NOT_SIMULTANEOUS", "W_STALE")
+
 
 def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[Texts, pd.DataFrame]:
     """OK, STALE, PARTIAL or UNRELIABLE per margin group [M], and the rejects found while joining.
 
-    STALE : a held instrument is priced with a filled vol, or beside a bad row of the curve, fx, dividends,
-        forwards or groups table that may have been its own.
+    STALE : a held instrument is priced with a vol that is filled, or with a quote or spot that is old
+        (W_STALE) or of different moments, or beside a bad row of the curve, fx, dividends, forwards or groups
+        table that may have been its own.
     PARTIAL : a row of the book was turned away, or one that describes a held instrument or underlying.
     UNRELIABLE : a held row without a spot. ``without_spot`` are the margin groups of such rows.
 
@@ -47,7 +51,7 @@ def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[T
 
 
 def _doubtful(market: Market) -> tuple[Mask, Mask]:
-    """Which instruments are priced from a fill, and which have a bad row of their own."""
+    """Which instruments are priced from a fill or an old quote, and which have a bad row of their own."""
     rejects, table, names = market.rejects, market.instruments, market.underlyings
     bad = rejects[rejects["code"].str.startswith("E_").to_numpy(bool)]
 
@@ -61,8 +65,11 @@ def _doubtful(market: Market) -> tuple[Mask, Mask]:
     symbols, owners = pd.Series(table.symbols, dtype=object), pd.Series(names.names, dtype=object)
     partial = symbols.isin(canonical(keys("instruments", "quotes"))).to_numpy(bool)
     partial = partial | instruments_of(owners.isin(keys("underlyings")))
-    guessed = rejects.loc[rejects["code"].isin(["W_CLAMPED", "W_FILLED", "W_NO_BID"]), "key"]
-    stale = symbols.isin(canonical(guessed.str.strip().to_numpy(object))).to_numpy(bool)
+    guessed = rejects[rejects["code"].isin(GUESSED)]
+    old_spots = guessed.loc[guessed["table"] == "underlyings", "key"].str.strip()
+    own = guessed.loc[guessed["table"] == "quotes", "key"].str.strip()
+    stale = symbols.isin(canonical(own.to_numpy(object))).to_numpy(bool)
+    stale = stale | instruments_of(owners.isin(old_spots))
     currencies = pd.Series(names.currencies, dtype=object)
     filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
     coins = [market.fx[name] for name in keys("fx") if name in market.fx]

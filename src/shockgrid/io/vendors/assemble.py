@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from shockgrid.io.vendors.canonical import canonical_tables
 from shockgrid.io.vendors.cboe import read_cboe
 from shockgrid.io.vendors.coin_files import VENUES
 from shockgrid.io.vendors.coin_market import convert_coins
-from shockgrid.io.vendors.common import Chain, flag_quotes
-from shockgrid.io.vendors.converted import Converted, require_files, without_forward
+from shockgrid.io.vendors.common import Chain, flag_quotes, naive
+from shockgrid.io.vendors.converted import Converted, require_files
 from shockgrid.io.vendors.moment import (
     Candidate,
     Parity,
@@ -28,15 +29,17 @@ from shockgrid.io.vendors.moment import (
     best,
     european_candidates,
     latest_of_one_day,
-    naive,
     parity_spot,
 )
 from shockgrid.io.vendors.rates import given_curve, parity_curve, require_clean
+from shockgrid.io.vendors.report import files_frame, parity_frame, without_forward
 from shockgrid.io.vendors.spx_eod import read_spx_eod
 from shockgrid.io.vendors.yahoo import read_metas, read_yahoo
 
 NO_RATE = "the files hold no interest rate: give --curve FILE or --rate R (continuous, decimal)"
 VENDORS = ("cboe", "yahoo", "spx-eod", *VENUES)
+#: between the length of a session (6.5 hours) and the night between two (17.5): quotes of another day are old
+MAX_AGE = timedelta(hours=12)
 
 
 def convert(
@@ -47,6 +50,7 @@ def convert(
     rate: float | None = None,
     dividends: Path | None = None,
     as_of: pd.Timestamp | None = None,
+    max_age: timedelta = MAX_AGE,
 ) -> Converted:
     """Read files of one vendor, one underlying each (the coin venues: all coins in one), into one market.
 
@@ -58,7 +62,9 @@ def convert(
         own forwards and need no rate.
     dividends : a canonical dividends table; names that are not in the files are left out and noted.
     as_of : with its zone; without it the vendor's moment, which must be of one day for all files, in New York
-        for listed options and in UTC for coins.
+        for listed options and in UTC for coins. With it files of other days are taken too, each with the spot
+        of its own moment.
+    max_age : rows of a file whose moment is further than this from ``as_of`` are flagged W_STALE.
 
     Raises
     ------
@@ -67,11 +73,11 @@ def convert(
     require_files(files)
     stated = given_curve(curve, rate)
     if vendor not in VENUES:
-        return _convert_listed(vendor, files, stated, _given_dividends(dividends), as_of)
+        return _convert_listed(vendor, files, stated, _given_dividends(dividends), as_of, max_age)
     if dividends is not None:
         msg = "coins pay no dividends; expected none"
         raise InputError(msg, column="dividends", value=str(dividends))
-    return convert_coins(VENUES[vendor], files, given=stated, as_of=as_of)
+    return convert_coins(VENUES[vendor], files, given=stated, as_of=as_of, max_age=max_age)
 
 
 def _convert_listed(
@@ -80,37 +86,39 @@ def _convert_listed(
     stated: pd.DataFrame | None,
     paid: pd.DataFrame | None,
     as_of: pd.Timestamp | None,
+    max_age: timedelta,
 ) -> Converted:
     chains = _read(vendor, files)
-    judged = _candidates(chains, stated)
-    instant = _common(chains, judged) if as_of is None else as_of.tz_convert("UTC")
+    parities = {chain.file: Parity.of(chain) for chain in chains}
+    judged = _candidates(chains, parities, stated)
+    moments = {file: best(candidates).moment for file, candidates in judged.items()}
+    instant = latest_of_one_day(moments, NEW_YORK) if as_of is None else as_of.tz_convert("UTC")
     trusts = vendor != "yahoo"
     for chain in chains:
-        flag_quotes(chain.door, chain.contracts, instant, trusts_vols=trusts)
+        moment = moments[chain.file]
+        flag_quotes(chain.door, chain.contracts, moment, instant, max_age, trusts_vols=trusts)
     if all(chain.door.bad.all() for chain in chains):
         msg = "no contract of any file is alive at this moment"
         raise InputError(msg, column="as_of", value=instant.isoformat())
-    fitted = {chain.file: Parity.of(chain) for chain in chains}
-    settled = {chain.file: fitted[chain.file] for chain in chains if chain.is_european}
-    rates = stated if stated is not None else parity_curve(list(settled.values()), instant)
-    if rates is None:
-        raise InputError(NO_RATE)
+    settled = {chain.file: parities[chain.file] for chain in chains if chain.is_european}
+    rates = _rates(stated, settled, moments, instant, max_age)
     notes = [f"{chain.file}: {note}" for chain in chains for note in chain.notes]
     known = Curve.read(rates)[0]
     for place, chain in enumerate(chains):
-        implied = parity_spot(chain, fitted[chain.file], known, instant, _own_dividends(paid, chain, instant))
+        moment = moments[chain.file]
+        implied = parity_spot(chain, parities[chain.file], known, moment, _own_dividends(paid, chain, moment))
         chains[place], note = at_one_moment(chain, implied)
         notes += [f"{chain.file}: {note}"] if note else []
     if stated is None:
         notes.append(f"the curve is that of put-call parity, {len(rates)} points")
-    moments = {chain.file: best(judged[chain.file]).moment for chain in chains}
     tables, left_out = canonical_tables(chains, settled, moments, rates, paid, instant, trusts_vols=trusts)
-    parity = _parity_frame(chains, settled, instant)
+    parity = parity_frame(chains, settled, instant)
     return Converted(
         tables=tables,
         as_of=instant,
+        max_age=max_age,
         rejects=joined_rejects([chain.door.rejects() for chain in chains]),
-        files=_files_frame(chains, judged),
+        files=files_frame(chains, judged),
         parity=parity,
         notes=[*notes, *left_out, *without_forward(parity)],
     )
@@ -155,16 +163,32 @@ def _own_dividends(paid: pd.DataFrame | None, chain: Chain, moment: pd.Timestamp
     return Dividends.read(own, np.array([chain.underlying], object), naive(moment))[0]
 
 
-def _candidates(chains: Sequence[Chain], stated: pd.DataFrame | None) -> dict[str, list[Candidate]]:
+def _rates(
+    stated: pd.DataFrame | None,
+    settled: dict[str, Parity],
+    moments: dict[str, pd.Timestamp],
+    as_of: pd.Timestamp,
+    max_age: timedelta,
+) -> pd.DataFrame:
+    """The curve given, or that of parity: of files whose moment is near ``as_of``, or of all if none is."""
+    fresh = [file for file in settled if abs(moments[file] - as_of) <= max_age]
+    fitted = [(settled[file], moments[file]) for file in fresh or settled]
+    rates = stated if stated is not None else parity_curve(fitted)
+    if rates is None:
+        raise InputError(NO_RATE)
+    return rates
+
+
+def _candidates(
+    chains: Sequence[Chain], parities: dict[str, Parity], stated: pd.DataFrame | None
+) -> dict[str, list[Candidate]]:
     """Every moment of every file with the share of vols that reprice; NaN where only one is possible."""
-    parities = {chain.file: Parity.of(chain) for chain in chains}
     judged = {
         chain.file: european_candidates(chain, parities[chain.file]) for chain in chains if chain.is_european
     }
     rates = stated
     if rates is None and judged:
-        latest = max(best(candidates).moment for candidates in judged.values())
-        rates = parity_curve([parities[file] for file in judged], latest)
+        rates = parity_curve([(parities[file], best(found).moment) for file, found in judged.items()])
     if rates is None:
         raise InputError(NO_RATE)
     curve = Curve.read(rates)[0]
@@ -176,42 +200,3 @@ def _candidates(chains: Sequence[Chain], stated: pd.DataFrame | None) -> dict[st
                 american_candidates(chain, parities[chain.file], curve) if several else single
             )
     return judged
-
-
-def _common(chains: Sequence[Chain], judged: dict[str, list[Candidate]]) -> pd.Timestamp:
-    return latest_of_one_day({chain.file: best(judged[chain.file]).moment for chain in chains}, NEW_YORK)
-
-
-def _files_frame(chains: Sequence[Chain], judged: dict[str, list[Candidate]]) -> pd.DataFrame:
-    rows = []
-    for chain in chains:
-        taken = best(judged[chain.file])
-        other = next((one for one in judged[chain.file] if one is not taken), None)
-        bad = int(chain.door.bad.sum())
-        rows.append(
-            {
-                "file": chain.file,
-                "underlying": chain.underlying,
-                "rows": len(chain.contracts),
-                "accepted": len(chain.contracts) - bad,
-                "rejected": bad,
-                "spot": chain.spot,
-                "moment": taken.moment,
-                "share": taken.share,
-                "count": taken.count,
-                "other": other.moment if other else pd.NaT,
-                "other_share": other.share if other else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _parity_frame(chains: Sequence[Chain], parities: dict[str, Parity], as_of: pd.Timestamp) -> pd.DataFrame:
-    found = [pd.DataFrame(columns=["underlying", "expiry_utc", "reason"])]
-    for chain in chains:
-        if chain.file in parities:
-            fits = parities[chain.file]
-            frame = fits.fits.frame().rename(columns={"reasons": "reason"})
-            frame = frame.assign(underlying=chain.underlying, expiry_utc=fits.expiries)
-            found.append(frame[fits.expiries > naive(as_of)])
-    return pd.concat(found[1:] or found, ignore_index=True)

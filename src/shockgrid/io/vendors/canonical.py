@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shockgrid.carry import years_between
 from shockgrid.io.schema import TABLES
-from shockgrid.io.vendors.common import Chain
-from shockgrid.io.vendors.moment import Parity, naive
+from shockgrid.io.vendors.common import Chain, naive
+from shockgrid.io.vendors.moment import Parity
 
 MULTIPLIER = 100.0  #: of US equity and index options; adjusted contracts are turned away before
 
@@ -29,7 +30,7 @@ def canonical_tables(
 
     Parameters
     ----------
-    parities, moments : by file; the fits of each chain's accepted contracts, and the time of its quotes.
+    parities, moments : by file; the fits of European chains, and the time of each chain's quotes.
     curve, dividends : canonical tables.
     trusts_vols : write the vendor's vols; else vols stay blank, to be implied from the mid.
     """
@@ -48,7 +49,11 @@ def canonical_tables(
         tables["dividends"] = dividends[own]
         if not own.all():
             notes.append(f"{int((~own).sum())} dividends of names that are not in the files were left out")
-    forwards = [_forwards(one, parities[one.file], as_of) for one in chains if one.file in parities]
+    forwards = [
+        carried(_forwards(one, parities[one.file]), moments[one.file], as_of)
+        for one in chains
+        if one.file in parities
+    ]
     if forwards:
         tables["forwards"] = pd.concat(forwards)
     grouped = [(one.underlying, one.listing.class_group) for one in chains if one.listing.class_group]
@@ -66,6 +71,28 @@ def iso(instants: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
     codes, found = pd.factorize(np.asarray(instants, "datetime64[ns]"))
     words = [f"{word}Z" for word in np.datetime_as_string(found, unit="s")]
     return np.array([*words, ""], object)[codes]
+
+
+def carried(forwards: pd.DataFrame, moment: pd.Timestamp, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Forwards with the time from ``moment``, of which they are, to ``as_of`` taken off.
+
+    Each expiry keeps its rate and its carry per year: with T' years left then and T now F becomes
+    S (F/S)^(T/T') and D becomes D^(T/T'). Expiries that are not after both instants are left out.
+
+    Parameters
+    ----------
+    forwards : underlying, expiry (datetime64 UTC), spot, forward and, where known, discount_factor.
+    """
+    expiries = forwards["expiry"].to_numpy("datetime64[ns]")
+    ahead = (expiries > naive(as_of)) & (expiries > naive(moment))
+    kept = forwards[ahead]
+    then, now = (years_between(naive(instant), expiries[ahead]) for instant in (moment, as_of))
+    shares = now / then
+    growths = kept["forward"] / kept["spot"]
+    table = kept.assign(expiry_utc=iso(expiries[ahead]), forward=kept["forward"] * growths ** (shares - 1.0))
+    if "discount_factor" in kept.columns:
+        table["discount_factor"] = kept["discount_factor"] ** shares
+    return table
 
 
 def ordered(name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -120,14 +147,15 @@ def _underlying(chain: Chain, moment: pd.Timestamp) -> dict[str, Any]:
     }
 
 
-def _forwards(chain: Chain, parity: Parity, as_of: pd.Timestamp) -> pd.DataFrame:
-    kept = (parity.fits.reasons == "") & (parity.expiries > naive(as_of))
+def _forwards(chain: Chain, parity: Parity) -> pd.DataFrame:
+    fits, found = parity.fits, parity.fits.reasons == ""
     return pd.DataFrame(
         {
             "underlying": chain.underlying,
-            "expiry_utc": iso(parity.expiries[kept]),
-            "forward": parity.fits.forwards[kept],
-            "discount_factor": parity.fits.discount_factors[kept],
+            "expiry": parity.expiries[found],
+            "spot": chain.spot,
+            "forward": fits.forwards[found],
+            "discount_factor": fits.discount_factors[found],
         }
     )
 

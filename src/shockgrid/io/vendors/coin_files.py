@@ -20,8 +20,8 @@ import pandas as pd
 from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.io.csv_files import read_csv
 from shockgrid.io.refusal import refusal
-from shockgrid.io.vendors.common import LARGEST_VOL
 from shockgrid.io.vendors.one_value import one_value, require_columns
+from shockgrid.quote_table import LARGEST_VOL
 
 EXPIRY_TIME = np.timedelta64(8, "h")  #: UTC
 DATE_FORMAT = "%Y-%m-%d"

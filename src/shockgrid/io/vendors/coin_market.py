@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,12 @@ import pandas as pd
 from shockgrid.arrays import Floats, Mask
 from shockgrid.columns import joined_rejects
 from shockgrid.io.refusal import refusal
-from shockgrid.io.vendors.canonical import iso, ordered
+from shockgrid.io.vendors.canonical import carried, iso, ordered
 from shockgrid.io.vendors.coin_files import CoinFile, Venue, read_coins
-from shockgrid.io.vendors.common import flag_quotes
-from shockgrid.io.vendors.converted import Converted, without_forward
-from shockgrid.io.vendors.moment import latest_of_one_day, naive, repriced_inside
+from shockgrid.io.vendors.common import flag_quotes, naive
+from shockgrid.io.vendors.converted import Converted
+from shockgrid.io.vendors.moment import latest_of_one_day, repriced_inside
+from shockgrid.io.vendors.report import without_forward
 from shockgrid.parity import fit_parity
 
 PORTFOLIO_TYPE = "equity"  #: the widest range of the US rule, which knows no coins
@@ -26,15 +28,19 @@ NO_FORWARD = "too few strikes with both marks for a forward by parity: give --ra
 
 
 class Priced(NamedTuple):
-    """What one file says of its coins."""
+    """What one file says of its expiries, as of its own moment."""
 
-    spots: pd.Series  #: USD, by coin
     forwards: pd.DataFrame  #: underlying, expiry, forward, and discount_factor where the venue has its own
     parity: pd.DataFrame  #: as in Converted
 
 
 def convert_coins(
-    venue: Venue, files: Sequence[Path], *, given: pd.DataFrame | None, as_of: pd.Timestamp | None
+    venue: Venue,
+    files: Sequence[Path],
+    *,
+    given: pd.DataFrame | None,
+    as_of: pd.Timestamp | None,
+    max_age: timedelta,
 ) -> Converted:
     """Read files of one venue into one market of inverse options; see ``convert``.
 
@@ -60,21 +66,24 @@ def convert_coins(
     instant = latest_of_one_day(moments, "UTC") if as_of is None else as_of.tz_convert("UTC")
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in ("forwards", "parity", "files", "rows")}
     for one in read:
-        flag_quotes(one.door, one.contracts, instant, trusts_vols=True)
+        spots = _first_forwards(one) if venue.prices_are_forwards else _stated_spots(one)
+        flag_quotes(one.door, one.contracts, one.moment, instant, max_age, trusts_vols=True)
         if one.door.bad.all():
             problem = f"no contract is alive at {instant.isoformat()}"
             raise refusal(one.file, problem, column="as_of")
         found = _of_expiries(one) if venue.prices_are_forwards else _of_parity(one, rated=given is not None)
-        rows = one.accepted().merge(found.forwards, on=KEYS, how="left")
-        rows = rows.assign(spot=rows["underlying"].map(found.spots), moment=one.moment)
-        tables["forwards"].append(found.forwards)
+        forwards = found.forwards.assign(spot=found.forwards["underlying"].map(spots))
+        rows = one.accepted().assign(moment=naive(one.moment)).merge(found.forwards, on=KEYS, how="left")
+        rows["spot"] = rows["underlying"].map(spots)
+        tables["forwards"].append(carried(forwards, one.moment, instant))
         tables["parity"].append(found.parity)
-        tables["files"].append(_counts(one, rows, found.spots, instant))
+        tables["files"].append(_counts(one, rows, spots))
         tables["rows"].append(rows)
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
     return Converted(
         tables=_tables(venue, joined["rows"], joined["forwards"], given),
         as_of=instant,
+        max_age=max_age,
         rejects=joined_rejects([one.door.rejects() for one in read]),
         files=joined["files"],
         parity=joined["parity"],
@@ -101,19 +110,31 @@ def _of_expiries(one: CoinFile) -> Priced:
     far = np.abs(rows["price"].to_numpy(np.float64) / medians - 1.0) > LARGEST_FORWARD_GAP
     message = "far from the median of its expiry, which is used"
     one.door.flag(far, "price", "W_FORWARD", message)
-    forwards = one.accepted().groupby(KEYS)["price"].median().rename("forward").reset_index()
-    spots = forwards.sort_values("expiry").groupby("underlying")["forward"].first()
-    return Priced(spots, forwards, pd.DataFrame(columns=["underlying", "expiry_utc", "reason"]))
+    return Priced(_median_prices(one), pd.DataFrame(columns=["underlying", "expiry_utc", "reason"]))
+
+
+def _median_prices(one: CoinFile) -> pd.DataFrame:
+    return one.accepted().groupby(KEYS)["price"].median().rename("forward").reset_index()
+
+
+def _first_forwards(one: CoinFile) -> pd.Series:
+    """USD by coin, the forward to the first expiry of the file."""
+    return _median_prices(one).sort_values("expiry").groupby("underlying")["forward"].first()
+
+
+def _stated_spots(one: CoinFile) -> pd.Series:
+    """USD by coin, where underlying_price is one spot for all expiries."""
+    spots = one.accepted().groupby("underlying")["price"].agg(["first", "nunique"])
+    several = spots[spots["nunique"] > 1]
+    if len(several):
+        problem = f"expected one spot for all options on {several.index[0]}"
+        raise refusal(one.file, problem, column="underlying_price")
+    return spots["first"]
 
 
 def _of_parity(one: CoinFile, *, rated: bool) -> Priced:
     """Where underlying_price is one spot; without a rate an expiry without a forward is turned away."""
     rows = one.accepted()
-    spots = rows.groupby("underlying")["price"].agg(["first", "nunique"])
-    several = spots[spots["nunique"] > 1]
-    if len(several):
-        problem = f"expected one spot for all options on {several.index[0]}"
-        raise refusal(one.file, problem, column="underlying_price")
     groups = rows.groupby(KEYS, sort=True)
     codes, expiries = np.asarray(groups.ngroup(), np.intp), groups.size().index.to_frame(index=False)
     marks = (rows["mark"] * rows["price"]).to_numpy(np.float64)
@@ -127,12 +148,12 @@ def _of_parity(one: CoinFile, *, rated: bool) -> Priced:
         one.door.reject(bare, "expiry", "E_NO_RATE", NO_FORWARD)
     forwards = found[[*KEYS, "forwards", "discount_factors"]]
     forwards = forwards.rename(columns={"forwards": "forward", "discount_factors": "discount_factor"})
-    return Priced(spots["first"], forwards, fits.rename(columns={"expiry": "expiry_utc"}))
+    return Priced(forwards, fits.rename(columns={"expiry": "expiry_utc"}))
 
 
-def _counts(one: CoinFile, rows: pd.DataFrame, spots: pd.Series, as_of: pd.Timestamp) -> pd.DataFrame:
+def _counts(one: CoinFile, rows: pd.DataFrame, spots: pd.Series) -> pd.DataFrame:
     """What became of the rows of each underlying that the file names."""
-    judged, inside = _repriced(rows, as_of)
+    judged, inside = _repriced(rows, one.moment)
     kept = pd.DataFrame({"judged": judged, "inside": inside}).groupby(rows["underlying"]).sum()
     named = pd.DataFrame({"underlying": one.contracts["underlying"], "rejected": one.door.bad})
     counts = named.groupby("underlying")["rejected"].agg(["size", "sum"])
@@ -151,14 +172,14 @@ def _counts(one: CoinFile, rows: pd.DataFrame, spots: pd.Series, as_of: pd.Times
     )
 
 
-def _repriced(rows: pd.DataFrame, as_of: pd.Timestamp) -> tuple[Mask, Mask]:
+def _repriced(rows: pd.DataFrame, moment: pd.Timestamp) -> tuple[Mask, Mask]:
     """Which rows have a two-sided quote and a forward, and which of them reprice inside it."""
     spots, forwards = (rows[name].to_numpy(np.float64) for name in ("spot", "forward"))
     factors: Floats = spots / forwards
     if "discount_factor" in rows.columns:
         factors = rows["discount_factor"].to_numpy(np.float64)
     in_currency = rows.assign(bid=rows["bid"] * spots, ask=rows["ask"] * spots)
-    return repriced_inside(in_currency, as_of, forwards, factors)
+    return repriced_inside(in_currency, moment, forwards, factors)
 
 
 def _tables(
@@ -167,7 +188,7 @@ def _tables(
     forwards: pd.DataFrame,
     given: pd.DataFrame | None,
 ) -> dict[str, pd.DataFrame]:
-    stamps = iso(np.array([naive(moment) for moment in rows["moment"]], "datetime64[ns]"))
+    stamps = iso(rows["moment"].to_numpy("datetime64[ns]"))
     instruments = rows.assign(
         type="option",
         expiry_utc=iso(rows["expiry"].to_numpy("datetime64[ns]")),
@@ -186,7 +207,7 @@ def _tables(
         "quotes": quotes,
         "underlyings": coins.assign(currency="USD", portfolio_type=PORTFOLIO_TYPE),
         "curve": pd.DataFrame(none) if given is None else given,
-        "forwards": forwards.assign(expiry_utc=iso(forwards["expiry"].to_numpy("datetime64[ns]"))),
+        "forwards": forwards,
         "fx": coins.rename(columns={"underlying": "currency", "spot": "rate"}),
     }
     return {name: ordered(name, frame) for name, frame in tables.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,11 @@ from shockgrid.columns import LARGEST_PRICE, Door
 from shockgrid.expiries import expiry_instants
 from shockgrid.io.refusal import refusal
 from shockgrid.io.vendors.listings import INDEX_ROOTS, Listing, underlying_of
+from shockgrid.quote_table import CROSSED, LARGEST_PLAUSIBLE_VOL, LARGEST_VOL, flag_age, flag_vols
 from shockgrid.symbols import canonical, parsed
 
 CONTRACT_COLUMNS = ("symbol", "right", "strike", "expiry", "bid", "ask")
 OPTIONAL_COLUMNS = ("vol", "open_interest", "volume", "currency", "contract_size")
-LARGEST_VOL = 1e6
-PLAUSIBLE_VOLS = (0.01, 5.0)
 
 
 @dataclass
@@ -71,7 +71,7 @@ def read_contracts(path: Path, frame: pd.DataFrame, *, date_format: str) -> tupl
 
     Raises
     ------
-    InputError : no row holds an option symbol.
+    InputError : no row holds an option symbol, or the vols look like per cent.
     """
     optional = [name for name in OPTIONAL_COLUMNS if name in frame.columns]
     kept = frame[[*CONTRACT_COLUMNS, *optional, "_line"]].reset_index(drop=True)
@@ -93,6 +93,8 @@ def read_contracts(path: Path, frame: pd.DataFrame, *, date_format: str) -> tupl
     outside = np.isnat(expiries) & ~np.isnat(dates)
     door.reject(outside, "expiry", "E_RANGE", "expected a date the exchange's calendar knows")
     door.unique(symbols, "symbol")
+    vols = door.number("vol", low=0.0, high=LARGEST_VOL)
+    door.refuse_per_cent("vol", vols[vols > 0.0], LARGEST_PLAUSIBLE_VOL)
     return underlying, door, pd.DataFrame(
         {
             "symbol": symbols,
@@ -102,36 +104,52 @@ def read_contracts(path: Path, frame: pd.DataFrame, *, date_format: str) -> tupl
             "is_morning": morning,
             "bid": door.number("bid", low=0.0, high=LARGEST_PRICE),
             "ask": door.number("ask", low=0.0, high=LARGEST_PRICE),
-            "vol": door.number("vol", low=0.0, high=LARGEST_VOL),
+            "vol": vols,
             "open_interest": door.number("open_interest", low=0.0),
             "volume": door.number("volume", low=0.0),
         }
     )  # fmt: skip
 
 
-def flag_quotes(door: Door, rows: pd.DataFrame, as_of: pd.Timestamp, *, trusts_vols: bool) -> None:
-    """Turn away what has expired, then note what is odd about the rows that stay; ``rows`` as in Chain.
+def flag_quotes(
+    door: Door,
+    rows: pd.DataFrame,
+    moment: pd.Timestamp,
+    as_of: pd.Timestamp,
+    max_age: timedelta,
+    *,
+    trusts_vols: bool,
+) -> None:
+    """Turn away what has expired, then note what is odd about the rows that stay.
+
+    ``rows`` are as in Chain, their quotes of ``moment``.
 
     E_EXPIRED : settled before ``as_of``.     W_AT_EXPIRY : settles at that instant, so is worth intrinsic.
+    W_STALE, W_AHEAD : ``moment`` is further than ``max_age`` from ``as_of``, or after it.
     W_CROSSED : bid above ask.     W_NO_QUOTE : neither is above 0.     W_NO_BID, W_NO_ASK : one side only.
     W_NO_VOL, W_VOL : the vendor's vol is 0 or blank, or outside ``PLAUSIBLE_VOLS``.
     """
-    stamp = np.datetime64(as_of.tz_convert("UTC").tz_localize(None), "ns")
+    stamp, quoted = naive(as_of), naive(moment)
     expiries = rows["expiry"].to_numpy("datetime64[ns]")
     door.reject(expiries < stamp, "expiry", "E_EXPIRED", f"settled before {as_of.isoformat()}")
     bids, asks, vols = (rows[name].to_numpy(np.float64) for name in ("bid", "ask", "vol"))
     bid, ask = bids > 0.0, asks > 0.0
     door.flag(expiries == stamp, "expiry", "W_AT_EXPIRY", "settles at as_of, worth intrinsic")
-    door.flag(bids > asks, "bid", "W_CROSSED", "bid above ask, the mid is not used")
+    flag_age(door, "quote_utc", np.full(len(rows), quoted), stamp, max_age)
+    door.flag(bids > asks, "bid", "W_CROSSED", CROSSED)
     door.flag(~bid & ~ask, "bid", "W_NO_QUOTE", "neither bid nor ask")
     door.flag(~bid & ask, "bid", "W_NO_BID", "no bid beside the ask")
     door.flag(bid & np.isnan(asks), "ask", "W_NO_ASK", "no ask beside the bid")
     if not trusts_vols:
         return
     given = vols > 0.0
-    low, high = PLAUSIBLE_VOLS
     door.flag(~given, "vol", "W_NO_VOL", "no vol from the vendor")
-    door.flag(given & ((vols < low) | (vols > high)), "vol", "W_VOL", "outside 1 % .. 500 %, used as it is")
+    flag_vols(door, np.where(given, vols, np.nan))
+
+
+def naive(moment: pd.Timestamp) -> np.datetime64:
+    """An instant with a zone as datetime64[ns] in UTC."""
+    return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "ns")
 
 
 def _check_roots(door: Door, roots: Texts, underlying: str) -> None:

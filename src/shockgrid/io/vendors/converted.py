@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ class Converted:
 
     Attributes
     ----------
-    tables : the canonical tables by name.     as_of : UTC.
+    tables : the canonical tables by name.     as_of : UTC.     max_age : as in ``Market.from_frames``.
     rejects : every row turned away (E_...) or taken with a reason (W_...): table is the file, line its line.
     files : one row per file: file, underlying, rows, accepted, rejected, spot, moment, share, count, other
         (the candidate not taken), other_share.
@@ -28,6 +29,7 @@ class Converted:
 
     tables: dict[str, pd.DataFrame]
     as_of: pd.Timestamp
+    max_age: timedelta
     rejects: pd.DataFrame
     files: pd.DataFrame
     parity: pd.DataFrame
@@ -41,16 +43,6 @@ class Converted:
     def counts(self) -> dict[str, int]:
         """Rows by code, in alphabetical order."""
         return {str(code): int(n) for code, n in self.rejects["code"].value_counts().sort_index().items()}
-
-
-def without_forward(parity: pd.DataFrame) -> list[str]:
-    """Expiries that go without a parity forward are said by name."""
-    bare = parity[parity["reason"] != ""]
-    return [
-        f"{row.underlying} {row.expiry_utc:%Y-%m-%dT%H:%MZ}: no parity forward ({row.reason}), "
-        "spot and curve are used"
-        for row in bare.itertuples()
-    ]
 
 
 def require_files(files: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.carry import Curve, Dividends, years_between
 from shockgrid.io.refusal import refusal
-from shockgrid.io.vendors.common import Chain
+from shockgrid.io.vendors.common import Chain, naive
 from shockgrid.parity import ParityFits, fit_parity
 from shockgrid.pricing.european import black
 
@@ -51,11 +51,6 @@ class Parity:
     def forwards(self, chain: Chain) -> Floats:
         """The forward to the expiry of each contract [n]; NaN without a fit and where it was turned away."""
         return np.where(chain.door.bad, np.nan, self.fits.forwards[self.codes])
-
-
-def naive(moment: pd.Timestamp) -> np.datetime64:
-    """An instant with a zone as datetime64[ns] in UTC."""
-    return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "ns")
 
 
 def repriced_inside(

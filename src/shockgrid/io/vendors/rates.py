@@ -12,7 +12,8 @@ from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, Curve, years_between
 from shockgrid.errors import InputError
 from shockgrid.io.refusal import refusal
 from shockgrid.io.tables import read_file
-from shockgrid.io.vendors.moment import Parity, naive
+from shockgrid.io.vendors.common import naive
+from shockgrid.io.vendors.moment import Parity
 
 LARGEST_ERROR = 0.0005  #: standard error of a zero rate, decimal, up to which an expiry is a point
 SHORTEST_YEARS = 7.0 / 365.0  #: before it an hour's difference between quotes is a per cent of rate
@@ -43,15 +44,16 @@ def given_curve(curve: Path | None, rate: float | None) -> pd.DataFrame | None:
     return frame
 
 
-def parity_curve(parities: Sequence[Parity], as_of: pd.Timestamp) -> pd.DataFrame | None:
+def parity_curve(fitted: Sequence[tuple[Parity, pd.Timestamp]]) -> pd.DataFrame | None:
     """Zero rates of USD at the expiries whose discount factor parity pins down; None where there is none.
 
-    An expiry is a point where it is at least ``SHORTEST_YEARS`` away and the standard error of its rate is at
-    most ``LARGEST_ERROR``; where two underlyings share an instant the surer one counts.
+    ``fitted`` are fits with the moment of their quotes, from which the days of their points count. An expiry
+    is a point where it is at least ``SHORTEST_YEARS`` away and the standard error of its rate is at most
+    ``LARGEST_ERROR``; where two underlyings share an instant the surer one counts.
     """
     found = []
-    for parity in parities:
-        years = years_between(naive(as_of), parity.expiries)
+    for parity, moment in fitted:
+        years = years_between(naive(moment), parity.expiries)
         ahead = years >= SHORTEST_YEARS
         with np.errstate(divide="ignore", invalid="ignore"):
             rates = np.where(ahead, -np.log(parity.fits.discount_factors) / years, np.nan)
