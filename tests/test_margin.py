@@ -251,13 +251,6 @@ def test_a_result_shows_itself() -> None:
     assert set(result.timings) >= {"plan", "assemble"}
 
 
-def test_american_series_are_said_to_be_priced_as_european() -> None:
-    rows = [option("XC", "X", "C", 105.0, 60, style="american")]
-    priced = market(rows, {"X": 100.0}, [{"symbol": "XC", "vol": 0.4}])
-    held = sg.margin(book([("A", "XC", -1)]), priced, sg.house())
-    assert any(note.startswith("1 American series") for note in held.notes)
-
-
 def test_nothing_held_is_nothing_asked() -> None:
     empty = sg.margin(book([], [{"account": "A", "cash": 5.0}]), PRICED, policy())
     row = empty.accounts.iloc[0]

@@ -46,7 +46,6 @@ class NumpyBackend:
 
     def __init__(self, *, tile_elements: int = 2_000_000, block_elements: int = 32_768) -> None:
         self.name = "numpy"
-        self.prices_american = True
         self._premiums, self._grids = PremiumStore(), GridStore()
         self.xp: ModuleType = np
         self.tile_elements = tile_elements

@@ -32,9 +32,10 @@ class GridStore:
         self._lanes, self._count = np.empty((1024, NODES)), 0
 
     def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> Floats:
-        """Grids [n, V, NODES] at lattice nodes ``lowest`` to ``highest`` [n]; those beyond ``highest`` are any."""
+        """Grids [n, V, NODES] at lattice nodes ``lowest`` to ``highest`` [n]; beyond that, any."""
         with self._lock:
-            return self._lanes[self._filled(contracts, lowest, highest)]
+            places = self._filled(contracts, lowest, highest)  # first: it may replace the lanes
+            return self._lanes[places]
 
     def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
         """Have these at hand."""

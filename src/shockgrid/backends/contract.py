@@ -66,7 +66,6 @@ class Backend(Protocol):
 
     name: str
     xp: ModuleType
-    prices_american: bool  #: whether is_american is honoured; otherwise such series are priced as European
 
     def put(self, array: Any) -> Any:
         """Move a NumPy array to where the backend computes."""

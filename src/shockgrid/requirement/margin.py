@@ -31,10 +31,6 @@ COIN_NOTE = (
     "P&L in coin is converted to the base currency at today's rate in every scenario; coin held as cash "
     "is not stressed"
 )
-AMERICAN_NOTE = (
-    "{count:,} American series are priced as European with escrowed cash dividends: the early-exercise "
-    "premium is left out"
-)
 
 
 class Clock(dict[str, float]):
@@ -101,7 +97,7 @@ def margin(
         rejects=joined_rejects([book.rejects, market.rejects, strays, lost]),
         regimes=_named_regimes(programs),
         backend=engine.name,
-        notes=_notes(whole, runs, engine),
+        notes=_notes(whole, runs),
         timings=dict(clock),
         runs=tuple(runs),
         binding_runs=binding,
@@ -178,12 +174,9 @@ def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
     return named
 
 
-def _notes(whole: Plan, runs: list[Run], engine: Backend) -> tuple[str, ...]:
+def _notes(whole: Plan, runs: list[Run]) -> tuple[str, ...]:
     held = np.unique(whole.positions.instruments)
-    early = whole.market.instruments.is_american[held]
-    american = 0 if engine.prices_american else int(early.sum())
-    notes = [AMERICAN_NOTE.format(count=american)] if american else []
-    notes += [COIN_NOTE] if whole.market.instruments.inverse[held].any() else []
+    notes = [COIN_NOTE] if whole.market.instruments.inverse[held].any() else []
     for run in runs:
         notes += [note for note in run.evaluation.regime.notes if note not in notes]
     return tuple(notes)
