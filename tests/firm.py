@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 import shockgrid as sg
+from shockgrid.backends import NumpyBackend
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
 
 BOOK_TABLES = ("positions", "accounts")
 POLICY = synthetic_policy()
+BACKEND = NumpyBackend()  # one for all: grids and premium tables of the clean firm are computed once
 
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +53,7 @@ class Firm:
             book = sg.Book.from_frames(tables["positions"], tables["accounts"])
         elif table:
             market = read_market(tables, self.as_of)
-        return sg.margin(book, market, POLICY, backend="numpy")
+        return sg.margin(book, market, POLICY, backend=BACKEND)
 
     def holders(self, column: str, value: str) -> set[str]:
         """Margin groups that hold this symbol, or something on this underlying."""
@@ -81,7 +83,7 @@ def build_firm(accounts: int = 1000) -> Firm:
     chosen = held[single & option & held["quantity"].str.startswith("-")].iloc[5000]
     keys = {"accounts": "account", "instruments": "symbol", "quotes": "symbol", "underlyings": "underlying"}
     rows = {table: int(np.flatnonzero(tables[table][key] == chosen[key])[0]) for table, key in keys.items()}
-    clean = sg.margin(book, market, POLICY, backend="numpy").accounts
+    clean = sg.margin(book, market, POLICY, backend=BACKEND).accounts
     rows["positions"] = int(chosen.name)
     return Firm(tables, drawn.as_of, market, book, clean, rows, held)
 
