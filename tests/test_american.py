@@ -249,5 +249,5 @@ def test_bad_input_is_named(argument, value, message):
 def test_shapes_and_backends_that_do_not_fit_are_named():
     with pytest.raises(InputError, match=r"strikes \(3,\), expiries \(\), vols \(2,\)"):
         sg.price_american(**(GOOD | {"strikes": [1.0, 2.0, 3.0], "vols": [0.1, 0.2]}))
-    with pytest.raises(BackendUnavailable, match="native backend is not part of this version"):
-        sg.price_american(**GOOD, backend="native")
+    with pytest.raises(BackendUnavailable, match="cupy backend is not part of this version"):
+        sg.price_american(**GOOD, backend="cupy")

@@ -12,9 +12,10 @@ import pandas as pd
 import plain_margin as plain
 import pytest
 from books import AS_OF, book, expiry, market, option, requirement, stock
+from every_backend import MAKERS
 
 import shockgrid as sg
-from shockgrid.backends import NumpyBackend
+from shockgrid.backends import Backend, NumpyBackend
 
 #: Sums of a few dozen P&L of up to 1e6 in another order.
 ROUNDING = 1e-6
@@ -92,18 +93,21 @@ def as_bytes(result: sg.MarginResult) -> dict[str, object]:
 
 
 @regimes
-def test_the_same_bytes_however_it_runs(regime: sg.Regime) -> None:
-    held = plain.holdings()
-    expected = as_bytes(sg.margin(*plain.laid_out(held), regime))
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_the_same_bytes_however_it_runs(regime: sg.Regime, make: Callable[..., Backend]) -> None:
+    held, backend = plain.holdings(), make()
+    expected = as_bytes(sg.margin(*plain.laid_out(held), regime, backend=backend))
     for threads in (1, 2):
-        assert as_bytes(sg.margin(*plain.laid_out(held), regime, threads=threads)) == expected
+        result = sg.margin(*plain.laid_out(held), regime, threads=threads, backend=backend)
+        assert as_bytes(result) == expected
     with ThreadPoolExecutor(3) as pool:
-        assert as_bytes(sg.margin(*plain.laid_out(held), regime, executor=pool)) == expected
+        result = sg.margin(*plain.laid_out(held), regime, executor=pool, backend=backend)
+    assert as_bytes(result) == expected
     for seed in (1, 2):
-        assert as_bytes(sg.margin(*plain.laid_out(held, seed), regime)) == expected
+        assert as_bytes(sg.margin(*plain.laid_out(held, seed), regime, backend=backend)) == expected
     for tile, block in ((1, 1), (64, 40), (1000, 300)):
-        backend = NumpyBackend(tile_elements=tile, block_elements=block)
-        assert as_bytes(sg.margin(*plain.laid_out(held), regime, backend=backend)) == expected
+        cut = make(tile_elements=tile, block_elements=block)
+        assert as_bytes(sg.margin(*plain.laid_out(held), regime, backend=cut)) == expected
 
 
 @regimes

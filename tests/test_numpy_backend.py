@@ -1,4 +1,4 @@
-"""The NumPy backend against the plain formula, and against itself under every way of cutting the work."""
+"""Every backend against the plain formula, and against itself under every way of cutting the work."""
 
 import sys
 from dataclasses import replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from every_backend import MAKERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array, vstack
@@ -20,7 +21,15 @@ ERROR_PER_SPOT = 2e-14
 #: A sum of signed values loses an ulp of its gross amount a term.
 ERROR_PER_GROSS = 1e-13
 
-BACKEND = NumpyBackend()
+
+@pytest.fixture(scope="module", params=list(MAKERS))
+def make(request):
+    return MAKERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def backend(make):
+    return make()
 
 
 def random_series(count, seed=1, linear_share=0.2):
@@ -101,9 +110,9 @@ def same_bytes(left, right):
 
 
 @pytest.mark.parametrize("states", [joint_list(300), grid(31, 7), grid(3, 1)], ids=["joint", "grid", "few"])
-def test_values_are_those_of_the_plain_formula(states):
+def test_values_are_those_of_the_plain_formula(backend, states):
     series = random_series(150)
-    values = BACKEND.price(series, states)
+    values = backend.price(series, states)
     assert values.shape == (len(states.index), 150)
     errors = np.abs(values - plain_values(series, states)) / series.spots
     assert errors.max() < ERROR_PER_SPOT
@@ -112,7 +121,7 @@ def test_values_are_those_of_the_plain_formula(states):
 @pytest.mark.parametrize("cap", [True, False])
 @pytest.mark.parametrize("power", [0.0, 0.5])
 @pytest.mark.parametrize("relative", [True, False])
-def test_vol_rules_by_hand(relative, power, cap):
+def test_vol_rules_by_hand(backend, relative, power, cap):
     series = random_series(1, linear_share=0.0)
     series = replace(series, years=np.array([120 / 365]), vols=np.array([0.2]), intercepts=np.zeros(1))
     states = replace(
@@ -125,10 +134,10 @@ def test_vol_rules_by_hand(relative, power, cap):
     move = 0.5 * (30 / 120) ** power
     shocked = 0.2 * (1 + move) if relative else 0.2 + move
     by_hand = replace(series, vols=np.array([min(shocked, 0.22) if cap else shocked]))
-    np.testing.assert_allclose(BACKEND.price(series, states)[0], BACKEND.base(by_hand), rtol=1e-14)
+    np.testing.assert_allclose(backend.price(series, states)[0], backend.base(by_hand), rtol=1e-14)
 
 
-def test_spot_below_the_value_of_cash_dividends_is_not_clipped():
+def test_spot_below_the_value_of_cash_dividends_is_not_clipped(backend):
     series = replace(
         random_series(2, linear_share=0.0),
         intercepts=np.full(2, -30.0),
@@ -137,34 +146,34 @@ def test_spot_below_the_value_of_cash_dividends_is_not_clipped():
         is_call=np.array([True, False]),
     )
     states = replace(unmoved(), spot_factors=np.array([0.2]))
-    call, put = BACKEND.price(series, states)[0]
+    call, put = backend.price(series, states)[0]
     assert call == 0.0
     assert put == pytest.approx(series.discount_factors[1] * (series.strikes[1] + 10.0), rel=1e-15)
 
 
 @given(st.integers(1, 900), st.integers(1, 70), st.integers(1, 60))
 @settings(max_examples=25)
-def test_bytes_do_not_depend_on_blocks_or_company(block, count, scenarios):
+def test_bytes_do_not_depend_on_blocks_or_company(backend, make, block, count, scenarios):
     series, states = random_series(70), joint_list(60)
-    whole = BACKEND.price(series, states)
+    whole = backend.price(series, states)
     part, few = series.take(slice(0, count)), states.block(0, scenarios)
-    cut = NumpyBackend(block_elements=block).price(part, few)
+    cut = make(block_elements=block).price(part, few)
     assert same_bytes(cut, np.ascontiguousarray(whole[:scenarios, :count]))
 
 
-def test_each_instrument_alone_has_the_same_bytes():
+def test_each_instrument_alone_has_the_same_bytes(backend):
     series, states = random_series(40), joint_list(50)
-    whole = BACKEND.price(series, states)
+    whole = backend.price(series, states)
     for column in range(40):
-        alone = BACKEND.price(series.take([column]), states)
+        alone = backend.price(series.take([column]), states)
         assert same_bytes(alone[:, 0].copy(), whole[:, column].copy())
 
 
-def test_row_order_moves_values_and_changes_no_bit():
+def test_row_order_moves_values_and_changes_no_bit(backend):
     series, states = random_series(60), joint_list(50)
     order = np.random.default_rng(5).permutation(60)
-    shuffled = BACKEND.price(series.take(order), states)
-    assert same_bytes(shuffled, np.ascontiguousarray(BACKEND.price(series, states)[:, order]))
+    shuffled = backend.price(series.take(order), states)
+    assert same_bytes(shuffled, np.ascontiguousarray(backend.price(series, states)[:, order]))
 
 
 def sections_and_weights(leaves=23, seed=3):
@@ -174,9 +183,9 @@ def sections_and_weights(leaves=23, seed=3):
     return parts, csr_array(weights)
 
 
-def test_risk_arrays_are_the_obvious_sums():
+def test_risk_arrays_are_the_obvious_sums(backend):
     sections, weights = sections_and_weights()
-    result = BACKEND.risk_arrays(sections, weights)
+    result = backend.risk_arrays(sections, weights)
     moves = np.hstack([plain_values(*part) - plain_values(part[0], unmoved()) for part in sections])
     dense = weights.toarray()
     gross = np.abs(dense) @ np.concatenate([part[0].spots for part in sections])
@@ -186,7 +195,7 @@ def test_risk_arrays_are_the_obvious_sums():
             assert abs(result[leaf, scenario] - total) <= ERROR_PER_GROSS * gross[leaf]
 
 
-def test_sums_run_in_column_order_whatever_the_order_in_the_matrix():
+def test_sums_run_in_column_order_whatever_the_order_in_the_matrix(backend):
     sections, weights = sections_and_weights()
     backwards = weights.copy()
     for row in range(weights.shape[0]):
@@ -194,30 +203,30 @@ def test_sums_run_in_column_order_whatever_the_order_in_the_matrix():
         backwards.indices[part] = weights.indices[part][::-1]
         backwards.data[part] = weights.data[part][::-1]
     backwards.has_sorted_indices = False
-    assert same_bytes(BACKEND.risk_arrays(sections, backwards), BACKEND.risk_arrays(sections, weights))
+    assert same_bytes(backend.risk_arrays(sections, backwards), backend.risk_arrays(sections, weights))
 
 
 @pytest.mark.parametrize("tile", [1, 48, 500, 48 * 90 - 1, 10**7])
 @pytest.mark.parametrize("block", [7, 32_768])
-def test_bytes_of_risk_arrays_do_not_depend_on_tiles(tile, block):
+def test_bytes_of_risk_arrays_do_not_depend_on_tiles(backend, make, tile, block):
     sections, weights = sections_and_weights()
-    other = NumpyBackend(tile_elements=tile, block_elements=block)
-    assert same_bytes(other.risk_arrays(sections, weights), BACKEND.risk_arrays(sections, weights))
+    other = make(tile_elements=tile, block_elements=block)
+    assert same_bytes(other.risk_arrays(sections, weights), backend.risk_arrays(sections, weights))
 
 
-def test_a_leaf_does_not_depend_on_other_leaves_or_instruments():
+def test_a_leaf_does_not_depend_on_other_leaves_or_instruments(backend):
     sections, weights = sections_and_weights()
-    whole = BACKEND.risk_arrays(sections, weights)
-    alone = BACKEND.risk_arrays(sections, weights[[4]])
+    whole = backend.risk_arrays(sections, weights)
+    alone = backend.risk_arrays(sections, weights[[4]])
     assert same_bytes(alone, whole[[4]])
     extra = (random_series(9, 11), joint_list(90, 12))
     wider = csr_array((weights.data, weights.indices, weights.indptr), shape=(weights.shape[0], 57))
-    assert same_bytes(BACKEND.risk_arrays([*sections, extra], wider), whole)
+    assert same_bytes(backend.risk_arrays([*sections, extra], wider), whole)
     more = csr_array(vstack([weights, weights]))
-    assert same_bytes(BACKEND.risk_arrays(sections, more)[23:], whole)
+    assert same_bytes(backend.risk_arrays(sections, more)[23:], whole)
 
 
-def test_zero_shock_is_exactly_zero():
+def test_zero_shock_is_exactly_zero(backend):
     series = random_series(200)
     still = replace(
         unmoved(), vol_shocks=np.zeros(2), relative=np.array([True, False]), term_powers=np.array([0.0, 0.5])
@@ -226,25 +235,25 @@ def test_zero_shock_is_exactly_zero():
         still, vol_floors=np.zeros(2), vol_caps=np.full(2, np.inf), index=np.array([[0, 0], [0, 1], [0, 0]])
     )
     weights = random_array((30, 200), density=0.3, rng=np.random.default_rng(1), format="csr") * -1e6
-    result = BACKEND.risk_arrays([(series, still)], weights)
+    result = backend.risk_arrays([(series, still)], weights)
     assert (result == 0).all()
     assert not np.signbit(result).any()
 
 
-def test_nothing_to_sum():
+def test_nothing_to_sum(backend):
     series, states = random_series(5), joint_list(20)
-    assert BACKEND.risk_arrays([(series, states)], csr_array((0, 5))).shape == (0, 20)
-    empty = BACKEND.risk_arrays([(series.take([]), states)], csr_array((3, 0)))
+    assert backend.risk_arrays([(series, states)], csr_array((0, 5))).shape == (0, 20)
+    empty = backend.risk_arrays([(series.take([]), states)], csr_array((3, 0)))
     assert same_bytes(empty, np.zeros((3, 20)))
-    assert BACKEND.risk_arrays([(series, states.block(0, 0))], csr_array((3, 5))).shape == (3, 0)
-    assert BACKEND.price(series.take([]), states).shape == (20, 0)
+    assert backend.risk_arrays([(series, states.block(0, 0))], csr_array((3, 5))).shape == (3, 0)
+    assert backend.price(series.take([]), states).shape == (20, 0)
 
 
-def test_put_and_get_leave_arrays_alone():
+def test_put_and_get_leave_arrays_alone(backend):
     array = np.arange(3.0)
-    assert BACKEND.put(array) is array
-    assert BACKEND.get(array) is array
-    assert BACKEND.free_bytes() > 0
+    assert backend.put(array) is array
+    assert backend.get(array) is array
+    assert backend.free_bytes() > 0
 
 
 def test_free_memory_where_the_system_says_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

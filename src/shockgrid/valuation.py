@@ -204,10 +204,12 @@ def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats
         except (TypeError, ValueError) as error:
             problem = f"{name} must hold numbers: {error}"
             raise InputError(problem) from error
-        good = np.isfinite(array)
-        if expected != ANY:
-            good &= array >= 0 if expected == NOT_NEGATIVE else array > 0
-        if not good.all():
+        least = array.min(initial=np.inf)  # NaN where there is one
+        above = least > -np.inf if expected == ANY else least >= 0 if expected == NOT_NEGATIVE else least > 0
+        if not (above and array.max(initial=-np.inf) < np.inf):
+            good = np.isfinite(array)
+            if expected != ANY:
+                good &= array >= 0 if expected == NOT_NEGATIVE else array > 0
             _refuse(name, array, good, expected)
         arrays[name] = array
     return arrays
@@ -215,10 +217,11 @@ def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats
 
 def _flags(is_call: ArrayLike) -> Mask:
     array = np.asarray(is_call)
-    good = (array == 0) | (array == 1) if array.dtype.kind in "biuf" else np.zeros(array.shape, np.bool_)
-    if not np.all(good):
-        _refuse("is_call", array, np.asarray(good), "True or False")
-    return array.astype(np.bool_)
+    if array.dtype != np.bool_:
+        good = (array == 0) | (array == 1) if array.dtype.kind in "iuf" else np.zeros(array.shape, np.bool_)
+        if not np.all(good):
+            _refuse("is_call", array, np.asarray(good), "True or False")
+    return array.astype(np.bool_, copy=False)
 
 
 def _refuse(name: str, array: NDArray[np.generic], good: Mask, expected: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from shockgrid.backends._native import NativeBackend
 from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends.contract import Backend, Series
 from shockgrid.errors import BackendUnavailable, InputError
 
-__all__ = ["Backend", "NumpyBackend", "Series", "get_backend"]
+__all__ = ["Backend", "NativeBackend", "NumpyBackend", "Series", "get_backend"]
 
 CHOICES = ("auto", "numpy", "native", "cupy")
 
@@ -14,7 +15,8 @@ CHOICES = ("auto", "numpy", "native", "cupy")
 def get_backend(name: str | Backend = "auto") -> Backend:
     """The backend of that name, or the object itself if it is already one.
 
-    ``auto`` takes the fastest backend that runs here; this version has ``numpy`` only.
+    ``auto`` takes the fastest backend that runs here: ``native``, or ``numpy`` where shockgrid was installed
+    without a C++ compiler or the processor has no fused multiply-add. A result names the one that ran.
 
     Raises
     ------
@@ -23,10 +25,21 @@ def get_backend(name: str | Backend = "auto") -> Backend:
     """
     if not isinstance(name, str):
         return name
-    if name in ("auto", "numpy"):
+    if name == "auto":
+        return _fastest()
+    if name == "native":
+        return NativeBackend()
+    if name == "numpy":
         return NumpyBackend()
     if name in CHOICES:
         problem = f"the {name} backend is not part of this version; use 'numpy' or 'auto'"
         raise BackendUnavailable(problem)
     problem = f"backend must be one of {', '.join(CHOICES)}, or a Backend"
     raise InputError(problem, value=name)
+
+
+def _fastest() -> Backend:
+    try:
+        return NativeBackend()
+    except BackendUnavailable:
+        return NumpyBackend()

@@ -18,10 +18,12 @@ from shockgrid.backends._numpy_american import Exercise
 from shockgrid.backends._numpy_black import Workspace, black
 from shockgrid.backends._numpy_block import Block, forwards_of, shocked_vols
 from shockgrid.backends._numpy_coin import in_coin
-from shockgrid.backends._numpy_grids import GridStore, prepare_grids, price_grids
+from shockgrid.backends._numpy_grid_solve import solve
+from shockgrid.backends._numpy_grids import GridStore, Solver, prepare_grids, price_grids
 from shockgrid.backends._numpy_implied import implied_american
+from shockgrid.backends._numpy_premium import build
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
-from shockgrid.backends._numpy_store import PremiumStore
+from shockgrid.backends._numpy_store import Builder, PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
@@ -40,13 +42,21 @@ class NumpyBackend:
     ----------
     tile_elements : largest number of float64 values held at once by ``risk_arrays``.
     block_elements : values worked on at once; a few buffers of this size should fit the cache.
+    builder, solver : what computes premium tables and grids.
 
-    Neither changes a bit of any result.
+    The first two change no bit of any result.
     """
 
-    def __init__(self, *, tile_elements: int = 2_000_000, block_elements: int = 32_768) -> None:
+    def __init__(
+        self,
+        *,
+        tile_elements: int = 2_000_000,
+        block_elements: int = 32_768,
+        builder: Builder = build,
+        solver: Solver = solve,
+    ) -> None:
         self.name = "numpy"
-        self._premiums, self._grids = PremiumStore(), GridStore()
+        self._premiums, self._grids = PremiumStore(builder), GridStore(solver)
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
         self.block_elements = block_elements

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,12 +19,15 @@ from shockgrid.states import States
 MOST_LANES = 300_000  #: kept at a time, 1.2 kB each
 LOWEST, HIGHEST = -128, 64  #: lattice nodes kept: wider than the vols that are read
 AT_ONCE = 2048  #: options read together
+#: Grids of contracts from their first lattice nodes on; see ``_numpy_grid_solve.solve``.
+Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
 
 
 class GridStore:
     """A memory of lanes (a contract at a lattice vol): each depends on itself alone. Threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, solver: Solver = solve) -> None:
+        self._solver = solver
         self._lock = Lock()
         self._forget()
 
@@ -66,7 +71,7 @@ class GridStore:
             rows = np.flatnonzero(counts == count)
             own = contracts.only(rows)
             own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
-            solved[rows] = solve(own, nodes[rows], 1)[:, 0]
+            solved[rows] = self._solver(own, nodes[rows], 1)[:, 0]
         return solved
 
     def _numbered(self, contracts: Contracts) -> Codes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.backends._numpy_premium import FINE, USUAL, build, is_usual
+from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, Tables, build, is_usual
 
 MOST_TABLES = 20_000  #: kept at a time, 2 kB each
+#: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
+Builder: TypeAlias = Callable[[Floats, Floats, Floats, Codes, Scheme], Tables]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Kept:
             before, basis = basis, 2.0 * places * basis - before
         return np.ascontiguousarray(np.moveaxis(coefficients, -1, 0)), boundaries
 
-    def with_built(self, keys: Floats) -> Kept:
+    def with_built(self, keys: Floats, builder: Builder) -> Kept:
         """These tables and those of ``keys`` [K, 4]: years, rate, yield, range."""
         years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
         ranges = keys[:, 3].astype(np.intp)
@@ -48,7 +52,7 @@ class Kept:
         for scheme, chosen in ((USUAL, usual), (FINE, ~usual)):
             rows = np.flatnonzero(chosen)
             if len(rows):
-                built = build(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
+                built = builder(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
                 coefficients[: scheme.vols, rows, : scheme.gaps] = built.coefficients
                 boundaries[: scheme.vols, rows] = built.boundaries
         return Kept(
@@ -64,7 +68,8 @@ _NONE = Kept(np.zeros((FINE.vols, 0, FINE.gaps)), np.zeros((FINE.vols, 0)), np.z
 class PremiumStore:
     """A memory of tables, not a state: each depends on its key alone. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, builder: Builder = build) -> None:
+        self._builder = builder
         self._lock = Lock()
         self._places: dict[bytes, int] = {}
         self._kept = _NONE
@@ -80,6 +85,6 @@ class PremiumStore:
                 self._places, self._kept = {}, _NONE
             missing = [index for index, name in enumerate(names) if name not in self._places]
             if missing:
-                self._kept = self._kept.with_built(keys[missing])
+                self._kept = self._kept.with_built(keys[missing], self._builder)
                 self._places.update({names[index]: len(self._places) + n for n, index in enumerate(missing)})
             return np.array([self._places[name] for name in names], np.intp), self._kept

@@ -1,0 +1,126 @@
+"""Speed of the native kernels against NumPy, both sides in one run; see README for the bars.
+
+``pytest benchmarks/test_native.py``; set OMP_NUM_THREADS=1 for the numbers in the README.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import ndtr
+from test_demo_firm import built
+from test_european import ERROR_PER_SPOT, SPOT, make_grid, make_series, plain, seconds_of
+
+from shockgrid.backends import NativeBackend, NumpyBackend, Series
+from shockgrid.backends._native_library import Columns, Library, pointer, whole
+from shockgrid.errors import BackendUnavailable
+from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
+from shockgrid.requirement import margin
+from shockgrid.states import States
+from shockgrid.valuation import price_european
+
+#: Series of a tile of 31 x 7 float64 values that fits a second-level cache (0.4 MB), and tiles. All differ,
+#: because the branches in ndtr are learnt when the same few thousand numbers come round again.
+IN_CACHE, TILES = 256, 80
+
+
+@pytest.fixture(scope="module")
+def native() -> NativeBackend:
+    try:
+        return NativeBackend()
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+
+
+class TileByTile:
+    """Unit P&L of many series as the engine asks for it, less the Python around each call."""
+
+    def __init__(self, parts: list[Series], states: States) -> None:
+        self.library, self.tiles = Library(), [Columns(part, states) for part in parts]
+        self.pnl = np.empty((1, len(states.index)))
+        self.leaf = (np.array([0, 1]), np.zeros(1, np.int32), np.ones(1))  # one of the first series
+
+    def price(self) -> None:
+        sizes = (whole(1), whole(self.pnl.shape[1]), whole(1))
+        leaf = [pointer(array) for array in self.leaf]
+        tile_elements = whole(2 * IN_CACHE * self.pnl.shape[1])
+        for tile in self.tiles:
+            section = ctypes.byref(tile.section)
+            self.library.call("risk_arrays", section, *sizes, *leaf, tile_elements, pointer(self.pnl))
+
+
+def test_tiles_against_the_plain_formula(benchmark: Any, native: NativeBackend) -> None:
+    """31 x 7 unit P&L of 20,480 series on one thread, a tile of 256 at a time, against one broadcast."""
+    series, states = make_series(IN_CACHE * TILES), make_grid(31, 7)
+    parts = [series.take(slice(row, row + IN_CACHE)) for row in range(0, len(series), IN_CACHE)]
+    for part in parts:
+        gaps = native.price(part, states) - plain(part, states)
+        assert np.abs(gaps).max() < ERROR_PER_SPOT * SPOT
+    work = TileByTile(parts, states)
+    plain_seconds = seconds_of(lambda: plain(series, states), 5)
+    numpy_seconds = seconds_of(lambda: NumpyBackend().price(series, states), 5)
+    benchmark.pedantic(work.price, rounds=50, warmup_rounds=1)
+    last = native.price(parts[-1], states)[:, 0] - native.base(parts[-1])[0]
+    assert (work.pnl[0] == last).all()
+    seconds, prices = benchmark.stats.stats.min, len(series) * len(states.index)
+    benchmark.extra_info.update(
+        instruction_set=native.instruction_set,
+        nanoseconds_per_price=seconds / prices * 1e9,
+        plain_nanoseconds_per_price=plain_seconds / prices * 1e9,
+        ratio_to_plain=plain_seconds / seconds,
+        ratio_to_numpy_backend=numpy_seconds / seconds,
+    )
+
+
+def test_arrays_of_options(benchmark: Any, native: NativeBackend) -> None:
+    """``price_european`` of 400,000 different options, checks of the input included."""
+    count = 400_000
+    series = make_series(count)
+    columns = {
+        "forwards": series.slopes * SPOT,
+        "strikes": series.strikes,
+        "expiries": series.years,
+        "vols": series.vols,
+        "discount_factors": series.discount_factors,
+        "is_call": series.is_call,
+    }
+
+    def by_hand() -> Any:
+        deviations = columns["vols"] * np.sqrt(columns["expiries"])
+        upper = np.log(columns["forwards"] / columns["strikes"]) / deviations + 0.5 * deviations
+        sign = np.where(columns["is_call"], 1.0, -1.0)
+        values = columns["forwards"] * ndtr(sign * upper)
+        values -= columns["strikes"] * ndtr(sign * (upper - deviations))
+        return sign * columns["discount_factors"] * values
+
+    gaps = price_european(**columns, backend=native) - by_hand()
+    assert np.abs(gaps).max() < ERROR_PER_SPOT * SPOT
+    plain_seconds = seconds_of(by_hand, 5)
+    benchmark.pedantic(lambda: price_european(**columns, backend=native), rounds=20, warmup_rounds=2)
+    seconds = benchmark.stats.stats.min
+    benchmark.extra_info.update(
+        nanoseconds_per_price=seconds / count * 1e9,
+        plain_nanoseconds_per_price=plain_seconds / count * 1e9,
+        ratio_to_plain=plain_seconds / seconds,
+    )
+
+
+def test_margin_of_the_synthetic_firm(benchmark: Any, native: NativeBackend) -> None:
+    """2,000 accounts, 200,000 positions, 20,000 series; ``tims`` and ``house`` (31 x 7)."""
+    book, market = built(synthetic_tables(accounts=2000, seed=1))
+    policy, numpy = synthetic_policy(), NumpyBackend()
+    expected = margin(book, market, policy, backend=numpy).accounts["requirement"]
+    numpy_seconds = seconds_of(lambda: margin(book, market, policy, backend=numpy), 3)
+    result = benchmark.pedantic(
+        lambda: margin(book, market, policy, backend=native), rounds=5, warmup_rounds=1
+    )
+    np.testing.assert_allclose(result.accounts["requirement"], expected, rtol=1e-9, atol=1e-6)
+    benchmark.extra_info.update(
+        positions=len(book.positions),
+        stages=dict(result.timings),
+        numpy_seconds=numpy_seconds,
+        ratio_to_numpy_backend=numpy_seconds / benchmark.stats.stats.min,
+    )

@@ -1,0 +1,188 @@
+// The number that the kernels compute with: a double on a GPU thread, a few doubles at once on the CPU.
+//
+// Every operation here is correctly rounded (IEEE 754) or works on bits, none is an intrinsic of one
+// processor, and none depends on the number of lanes: whatever is written with them gives the same bits on
+// every instruction set and device. Compile with -ffp-contract=off (--fmad=false for CUDA), never with
+// -ffast-math. No header is included, so that NVRTC can compile this text by itself.
+#pragma once
+
+#if defined(__CUDACC__)
+#define SHOCKGRID_INLINE __device__ __forceinline__
+#define SHOCKGRID_NO_INLINE __device__ __noinline__
+#define SHOCKGRID_UNROLL _Pragma("unroll")
+#else
+#define SHOCKGRID_INLINE inline __attribute__((always_inline))
+#define SHOCKGRID_NO_INLINE __attribute__((noinline))
+#define SHOCKGRID_UNROLL _Pragma("GCC unroll 32")
+#define SHOCKGRID_UNROLL_TWICE _Pragma("GCC unroll 2")
+#define SHOCKGRID_NO_UNROLL _Pragma("GCC unroll 1")
+#endif
+
+// One name per build, so that the linker cannot put one instruction set's code in place of another's.
+#ifndef SHOCKGRID_NAMESPACE
+#define SHOCKGRID_NAMESPACE shockgrid
+#endif
+
+namespace SHOCKGRID_NAMESPACE {
+
+// Image<Number>: the unsigned integers behind a number, 64 bits a lane.
+template <class Number> struct Image;
+template <> struct Image<double> {
+  typedef unsigned long long Type;
+};
+
+constexpr unsigned long long SIGN_BIT = 1ull << 63;
+
+#if defined(__CUDACC__)
+
+SHOCKGRID_INLINE double fused(double a, double b, double c) { return __fma_rn(a, b, c); }
+SHOCKGRID_INLINE double magnitude(double a) { return fabs(a); }
+SHOCKGRID_INLINE double square_root(double a) { return __dsqrt_rn(a); }
+SHOCKGRID_INLINE double select(bool mask, double a, double b) { return mask ? a : b; }
+SHOCKGRID_INLINE bool any(bool mask) { return mask; }
+SHOCKGRID_INLINE unsigned long long bits_of(double a) {
+  return static_cast<unsigned long long>(__double_as_longlong(a));
+}
+template <class Number> SHOCKGRID_INLINE Number number_of(unsigned long long bits) {
+  return __longlong_as_double(static_cast<long long>(bits));
+}
+template <class Number> SHOCKGRID_INLINE Number load(const double* from) { return *from; }
+
+#else
+
+template <int count> struct Lanes;
+template <int count> struct Image<Lanes<count>> {
+  typedef unsigned long long Type __attribute__((vector_size(8 * count)));
+};
+
+template <int count> struct Lanes {
+  typedef double Vector __attribute__((vector_size(8 * count)));
+  typedef long long Mask __attribute__((vector_size(8 * count)));
+  Vector lanes;
+
+  Lanes() = default;
+  SHOCKGRID_INLINE Lanes(double number) : lanes(number - Vector{}) {}
+};
+template <int count> SHOCKGRID_INLINE Lanes<count> lanes_of(typename Lanes<count>::Vector vector) {
+  Lanes<count> result;
+  result.lanes = vector;
+  return result;
+}
+
+#define SHOCKGRID_OPERATOR(sign)                                                                            \
+  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(Lanes<count> a, Lanes<count> b) {        \
+    return lanes_of<count>(a.lanes sign b.lanes);                                                             \
+  }                                                                                                         \
+  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(Lanes<count> a, double b) {              \
+    return a sign Lanes<count>(b);                                                                          \
+  }                                                                                                         \
+  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(double a, Lanes<count> b) {              \
+    return Lanes<count>(a) sign b;                                                                          \
+  }
+SHOCKGRID_OPERATOR(+)
+SHOCKGRID_OPERATOR(-)
+SHOCKGRID_OPERATOR(*)
+SHOCKGRID_OPERATOR(/)
+#undef SHOCKGRID_OPERATOR
+
+template <int count> SHOCKGRID_INLINE Lanes<count> operator-(Lanes<count> a) { return lanes_of<count>(-a.lanes); }
+template <int count>
+SHOCKGRID_INLINE typename Lanes<count>::Mask operator<(Lanes<count> a, Lanes<count> b) {
+  return a.lanes < b.lanes;
+}
+template <int count>
+SHOCKGRID_INLINE Lanes<count> select(typename Lanes<count>::Mask mask, Lanes<count> a, Lanes<count> b) {
+  return lanes_of<count>(mask ? a.lanes : b.lanes);
+}
+
+template <class Mask> SHOCKGRID_INLINE bool any(Mask mask) {
+  long long all = 0;
+  for (unsigned lane = 0; lane < sizeof mask / sizeof all; ++lane) all |= mask[lane];
+  return all != 0;
+}
+
+// The compiler makes one vector instruction of each of these loops where the processor has one. Left alone,
+// g++ 12 takes long chains of them apart again and computes some lane by lane, some six times slower; an empty
+// statement that wants the result in one register stops that.
+#if defined(__clang__)
+#define SHOCKGRID_KEEP_TOGETHER(vector)
+#elif defined(__x86_64__)
+#define SHOCKGRID_KEEP_TOGETHER(vector) __asm__("" : "+v"(vector))
+#else
+#define SHOCKGRID_KEEP_TOGETHER(vector) __asm__("" : "+w"(vector))
+#endif
+template <int count> SHOCKGRID_INLINE Lanes<count> fused(Lanes<count> a, Lanes<count> b, Lanes<count> c) {
+  Lanes<count> result;
+  for (int lane = 0; lane < count; ++lane)
+    result.lanes[lane] = __builtin_fma(a.lanes[lane], b.lanes[lane], c.lanes[lane]);
+  SHOCKGRID_KEEP_TOGETHER(result.lanes);
+  return result;
+}
+template <int count> SHOCKGRID_INLINE Lanes<count> square_root(Lanes<count> a) {
+  Lanes<count> result;
+  for (int lane = 0; lane < count; ++lane) result.lanes[lane] = __builtin_sqrt(a.lanes[lane]);
+  return result;
+}
+template <int count> SHOCKGRID_INLINE Lanes<count> magnitude(Lanes<count> a) {
+  Lanes<count> result;
+  for (int lane = 0; lane < count; ++lane) result.lanes[lane] = __builtin_fabs(a.lanes[lane]);
+  return result;
+}
+
+template <int count> SHOCKGRID_INLINE typename Image<Lanes<count>>::Type bits_of(Lanes<count> a) {
+  return (typename Image<Lanes<count>>::Type)a.lanes;
+}
+template <class Number> SHOCKGRID_INLINE Number number_of(typename Image<Number>::Type bits) {
+  Number result;
+  result.lanes = (typename Number::Vector)bits;
+  return result;
+}
+template <class Number> SHOCKGRID_INLINE Number load(const double* from) {
+  Number result;
+  __builtin_memcpy(&result, from, sizeof result);
+  return result;
+}
+template <class Number> SHOCKGRID_INLINE void store(Number value, double* to) {
+  __builtin_memcpy(to, &value, sizeof value);
+}
+
+// Two rows of a square block trade their lanes ``step`` apart; log2(count) such rounds transpose it.
+template <int... lane> struct Sequence {};
+template <int count, int... lane> struct Counted : Counted<count - 1, count - 1, lane...> {};
+template <int... lane> struct Counted<0, lane...> {
+  typedef Sequence<lane...> Type;
+};
+#if defined(__clang__)
+#define SHOCKGRID_SHUFFLE(a, b, index) __builtin_shufflevector(a, b, (index)...)
+#else
+#define SHOCKGRID_SHUFFLE(a, b, index) __builtin_shuffle(a, b, typename Lanes<count>::Mask{(index)...})
+#endif
+template <int step, int count, int... lane>
+SHOCKGRID_INLINE void trade(Lanes<count>& upper, Lanes<count>& lower, Sequence<lane...>) {
+  const auto a = upper.lanes, b = lower.lanes;
+  upper.lanes = SHOCKGRID_SHUFFLE(a, b, lane & step ? count + lane - step : lane);
+  lower.lanes = SHOCKGRID_SHUFFLE(a, b, lane & step ? count + lane : lane + step);
+}
+#undef SHOCKGRID_SHUFFLE
+
+// Row i, lane j changes places with row j, lane i.
+template <int step = 1, int count> SHOCKGRID_INLINE void transpose(Lanes<count> (&rows)[count]) {
+  if constexpr (step < count) {
+    SHOCKGRID_UNROLL
+    for (int row = 0; row < count; ++row)
+      if (!(row & step)) trade<step>(rows[row], rows[row + step], typename Counted<count>::Type());
+    transpose<2 * step>(rows);
+  }
+}
+
+#endif
+
+template <class Number> SHOCKGRID_INLINE Number lesser(Number a, Number b) { return select(a < b, a, b); }
+template <class Number> SHOCKGRID_INLINE Number greater(Number a, Number b) { return select(b < a, a, b); }
+
+// ``a`` with its sign turned where ``sign`` is negative: an exclusive or, dearer as a choice.
+template <class Number> SHOCKGRID_INLINE Number turned(Number a, Number sign) {
+  return number_of<Number>(bits_of(a) ^ (bits_of(sign) & SIGN_BIT));
+}
+
+}  // namespace SHOCKGRID_NAMESPACE

@@ -1,0 +1,186 @@
+"""Finding the CPU library, loading it, and calling it: the Python side of ``kernels/native.cpp``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.arrays import Floats
+from shockgrid.backends.contract import Series
+from shockgrid.errors import BackendUnavailable, InputError
+from shockgrid.states import States
+
+#: A library to take in place of the installed one: a build with sanitizers, say.
+VARIABLE = "SHOCKGRID_NATIVE_LIBRARY"
+#: Has no fused multiply-add in hardware and is some fifty times slower: never taken unless it is asked for.
+SLOW = "baseline"
+HELP = "install shockgrid where a C++ compiler is, or use 'numpy' or 'auto'"
+
+SERIES_NUMBERS = ("spots", "slopes", "intercepts", "strikes", "years", "vols", "discount_factors")
+SERIES_FLAGS = ("is_option", "is_call")
+RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
+
+DONE, NO_MEMORY, NO_STATE, NOT_FINITE, NOT_A_NUMBER = range(5)  #: ``Status`` of native.cpp
+
+
+class Section(ctypes.Structure):
+    """``Section`` of tile.h: pointers to the columns of one (series, states) pair, which must outlive it."""
+
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in (*SERIES_NUMBERS, *SERIES_FLAGS)),
+        ("spot_states", ctypes.c_int64),
+        ("vol_rules", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("spot_factors", *RULES, "relative", "index")),
+    )
+
+
+class Columns:
+    """One (series, states) pair laid out for the library, contiguous and native; holds what it points to.
+
+    The columns of one length lie in one block, so that few addresses have to be asked for.
+    """
+
+    def __init__(self, series: Series, states: States) -> None:
+        self._blocks = {
+            SERIES_NUMBERS: np.array([getattr(series, name) for name in SERIES_NUMBERS], np.float64),
+            SERIES_FLAGS: np.array([getattr(series, name) for name in SERIES_FLAGS], np.bool_),
+            ("spot_factors",): np.array([states.spot_factors], np.float64),
+            RULES: np.array([getattr(states, name) for name in RULES], np.float64),
+            ("relative",): np.array([states.relative], np.bool_),
+            ("index",): np.array([states.index], np.int64),
+        }
+        addresses = {
+            name: start + row * block.strides[0]
+            for names, block in self._blocks.items()
+            for start in (block.ctypes.data,)
+            for row, name in enumerate(names)
+        }
+        self.section = Section(
+            len(series), spot_states=len(states.spot_factors), vol_rules=len(states.vol_shocks), **addresses
+        )
+
+    def not_finite(self) -> Iterator[InputError]:
+        """The first bad value of each column that has one, as an error."""
+        columns = (
+            (name, array)
+            for names, block in self._blocks.items()
+            for name, array in zip(names, block, strict=True)
+        )
+        for name, array in columns:
+            bad = np.isnan(array) if name == "vol_caps" else ~np.isfinite(array)
+            if bad.any():
+                row = int(bad.argmax())
+                yield not_finite(name, float(array[row]), row)
+
+
+class Library:
+    """The functions of one instruction set.
+
+    Parameters
+    ----------
+    name : ``v4`` or ``v3`` (x86-64 with AVX-512 or AVX2), ``generic`` (aarch64), or ``baseline``, which runs
+        on every x86-64 and gives the same bits far slower; None for the fastest this processor has.
+
+    Raises
+    ------
+    BackendUnavailable : there is no library, it cannot be loaded, or the processor cannot run that set.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self._handle = loaded(library_path())
+        names = instruction_sets()
+        self.name = names[0] if name is None else name
+        if name is None and self.name == SLOW:
+            problem = f"this processor has no fused multiply-add (FMA): {HELP}"
+            raise BackendUnavailable(problem)
+        if self.name not in names:
+            problem = f"this processor does not run the instruction set {name!r}, only {', '.join(names)}"
+            raise BackendUnavailable(problem)
+
+    def call(self, function: str, *arguments: Any) -> int:
+        """The status of ``function``; the interpreter's lock is free meanwhile.
+
+        Raises MemoryError, or InputError where a scenario has a state that is not there.
+        """
+        status = int(getattr(self._handle, f"shockgrid_{function}_{self.name}")(*arguments))
+        if status == NO_MEMORY:
+            problem = f"no memory left for {function} in the native library"
+            raise MemoryError(problem)
+        if status == NO_STATE:
+            problem = "a scenario has a spot state or vol rule that is not there"
+            raise InputError(problem)
+        return status
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Names of the sets in the library that this processor runs, the fastest first."""
+    ask = loaded(library_path()).shockgrid_instruction_sets
+    ask.restype = ctypes.c_char_p
+    return tuple(ask().decode().split())
+
+
+def library_path() -> Path:
+    """Where the library is: in the package as installed, or in ``build`` of the source tree.
+
+    Raises BackendUnavailable where there is none.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen)
+    installed = find_spec("shockgrid._kernels")
+    if installed is not None and installed.origin:
+        return Path(installed.origin)
+    tree = Path(__file__).parents[3]
+    built = tree / "build" / "_kernels.so"
+    if (tree / "kernels" / "native.cpp").is_file() and built.is_file():
+        return built
+    problem = f"this installation has no native library: it was built without a C++ compiler; {HELP}"
+    raise BackendUnavailable(problem)
+
+
+@cache
+def loaded(path: Path) -> ctypes.CDLL:
+    """The library at that path. Raises BackendUnavailable where it cannot be loaded."""
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        problem = f"the native library cannot be loaded: {error}; {HELP}"
+        raise BackendUnavailable(problem) from error
+
+
+def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    """Where the elements of a contiguous array start."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def whole(count: int) -> ctypes.c_int64:
+    """A count as the library takes it."""
+    return ctypes.c_int64(count)
+
+
+def not_finite(column: str, value: float, row: int | None = None) -> InputError:
+    """What to raise for a number that must not get in."""
+    return InputError("expected a finite number", line=row, column=column, value=value)
+
+
+def overflow(row: int | None = None) -> InputError:
+    """What to raise where finite numbers gave a NaN."""
+    return InputError("a value is beyond the range of float64; expected smaller amounts", line=row)
+
+
+def require_numbers(status: int, columns: list[Columns], values: Floats) -> None:
+    """Raise InputError for what the library refused: names the column, the row and the value."""
+    if status == DONE:
+        return
+    for error in (error for part in columns for error in part.not_finite()):
+        raise error
+    raise overflow(int(np.isnan(values).any(axis=-1).argmax()) if values.size else 0)
