@@ -95,3 +95,21 @@ def test_one_account_by_hand_in_usd_and_in_coin(firm: Path, coins: Path) -> None
     assert in_coin["currency"] == "BTC"
     assert in_coin["requirement"] == pytest.approx(by_hand / rate, rel=1e-9)
     assert in_coin["excess"] == pytest.approx((cash + marked - by_hand) / rate, rel=1e-9)
+
+
+def test_the_venues_own_rule_over_the_same_firm(firm: Path) -> None:
+    """By name on the command line: its lines add up, and a later run gives the same bytes."""
+    tables = ("--market", firm / "market", "--book", firm / "book")
+    done = invoke("run", *tables, "--regime", "deribit", "--out", firm / "venue")
+    assert done.exit_code == 0, done.output
+    accounts = pd.read_parquet(firm / "venue" / "accounts.parquet")
+    assert set(accounts["reliability"]) == {"OK"}
+    own = ["stand_alone_sum", "hedge_benefit", "offset_benefit", "minimum"]
+    lines = accounts[[*own, "roll_shock", "delta_shock", "mm_factor"]].sum(axis=1)
+    assert lines.to_numpy() == pytest.approx(accounts["requirement"].to_numpy(), rel=1e-9)
+    expected = 1.25 * accounts["requirement"].to_numpy()
+    assert accounts["initial_requirement"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    again = invoke("rerun", firm / "venue", "--out", firm / "venue again")
+    assert again.exit_code == 0, again.output
+    shown = invoke("explain", firm / "venue", str(accounts["margin_group"].iloc[0]))
+    assert "initial requirement" in shown.output

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from shockgrid.io.tables import read_market as read_market
     from shockgrid.market import Market as Market
     from shockgrid.regimes import Policy as Policy
+    from shockgrid.regimes import deribit as deribit
+    from shockgrid.regimes import derive as derive
     from shockgrid.regimes import house as house
+    from shockgrid.regimes import span as span
     from shockgrid.regimes import tims as tims
     from shockgrid.requirement import AddOn as AddOn
     from shockgrid.requirement import MarginResult as MarginResult
@@ -46,7 +49,7 @@ _HOMES = {
     "io.synthetic": ("synthetic_firm",),
     "io.tables": ("read_book", "read_market"),
     "market": ("Market",),
-    "regimes": ("Policy", "house", "tims"),
+    "regimes": ("Policy", "deribit", "derive", "house", "span", "tims"),
     "requirement": (
         "AddOn",
         "MarginResult",

@@ -74,7 +74,9 @@ def run(
     market: Annotated[Path, typer.Option(help="Folder of the market tables.")],
     book: Annotated[Path, typer.Option(help="Folder of positions and accounts.")],
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
-    regime: Annotated[str, typer.Option(help="tims, house, or path/to/file.py:name.")] = "",
+    regime: Annotated[
+        str, typer.Option(help="tims, house, derive, span, deribit, or path/to/file.py:name.")
+    ] = "",
     policy: Annotated[Path | None, typer.Option(help="policy.toml: regimes by program.")] = None,
     backend: BackendOption = "auto",
     lots: Annotated[bool, typer.Option("--lots", help="Sum rows that repeat an account and symbol.")] = False,

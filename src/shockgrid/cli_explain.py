@@ -14,6 +14,7 @@ from rich.tree import Tree
 from shockgrid.cli_views import SHOWN, console, money, percent
 from shockgrid.errors import ShockgridError
 from shockgrid.io.run_folder import read_run_table
+from shockgrid.requirement.assemble import INITIAL, STRESS_LINES
 
 _BEFORE_LINES, _AFTER_LINES = "worst_vol_shock", "requirement_zero_offsets"
 
@@ -59,7 +60,8 @@ def _lines_table(row: pd.Series[Any]) -> Table:
         table.add_row(name.replace("_", " "), money(value))
     table.add_section()
     table.add_row("[bold]requirement[/bold]", f"[bold]{money(row['requirement'])}[/bold]")
-    for name in ("exchange_requirement", "house_requirement", _AFTER_LINES, "loss_down_25", "loss_up_25"):
+    initial = [name for name in INITIAL if name in row.index]
+    for name in ("exchange_requirement", "house_requirement", *initial, _AFTER_LINES, *STRESS_LINES):
         table.add_row(name.replace("_", " "), money(row[name]))
     if row["requirement_low"] != row["requirement_high"]:
         table.add_row("between", f"{money(row['requirement_low'])} and {money(row['requirement_high'])}")

@@ -22,6 +22,7 @@ from shockgrid.book import Book
 from shockgrid.market import Market
 from shockgrid.market_series import series
 from shockgrid.market_states import MarketStates
+from shockgrid.revaluation import risk_arrays
 from shockgrid.states import UNMOVED
 
 #: Doubles of unit P&L held at a time (2 MB) when instruments are walked one by one.
@@ -191,16 +192,21 @@ def prepare(plan: Plan, states: MarketStates | None, backend: Backend) -> None:
 
 def class_risk_arrays(group: ClassGroup, market: Market, states: MarketStates, backend: Backend) -> Floats:
     """P&L [L, S] of every leaf of a class group, in the base currency, scenario weights applied."""
-    sections = [
-        (series(market, group.instruments[rows]), states.states(underlying))
-        for underlying, rows in group.sections
-    ]
-    return _weighted(backend.get(backend.risk_arrays(sections, group.weights)), states)
+    pnl = group_risk_arrays(group, market, states, backend, group.weights)
+    return weighted(pnl, states, group.sections[0][0])
 
 
-def _weighted(pnl: Floats, states: MarketStates) -> Floats:
-    weights = states.scenarios.weights
-    return pnl if (weights == 1.0).all() else pnl * weights
+def group_risk_arrays(
+    group: ClassGroup, market: Market, states: MarketStates, backend: Backend, weights: Any
+) -> Floats:
+    """The same before scenario weights, for the rows of any CSR matrix [E, n] over its instruments."""
+    sections = [(underlying, group.instruments[rows]) for underlying, rows in group.sections]
+    return risk_arrays(sections, market, states, weights, backend)
+
+
+def weighted(pnl: Floats, states: MarketStates, underlyings: int | Codes) -> Floats:
+    """The P&L [n, S] of one underlying, or of one per row, with the weight of each scenario."""
+    return pnl * states.weights[underlyings] if states.weighted else pnl
 
 
 def unit_blocks(
@@ -208,17 +214,15 @@ def unit_blocks(
 ) -> Iterator[tuple[slice, Floats]]:
     """Unit P&L [block, S] of a class group's instruments, in blocks of bounded size.
 
-    Per unit of price (before quantity, multiplier and FX), scenario weights applied.
+    Per unit of price (before quantity, multiplier and FX), scenario weights left out.
     """
     size = max(1, UNIT_TILE_ELEMENTS // max(1, len(states.scenarios)))
     for underlying, rows in group.sections:
-        laid = states.states(underlying)
         for low in range(rows.start, rows.stop, size):
             block = slice(low, min(low + size, rows.stop))
-            part = series(market, group.instruments[block])
-            identity = sparse.identity(len(part), format="csr")
-            pnl = backend.get(backend.risk_arrays([(part, laid)], identity))
-            yield block, _weighted(pnl, states)
+            own = group.instruments[block]
+            identity = sparse.identity(len(own), format="csr")
+            yield block, risk_arrays([(underlying, own)], market, states, identity, backend)
 
 
 def model_values(plan: Plan, backend: Backend) -> Floats:

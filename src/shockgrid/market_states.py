@@ -25,16 +25,33 @@ class MarketStates:
     spot_shocks: Floats
     vol_shocks: Floats
     names: Texts  #: [U] the underlyings
+    weights: Floats  #: [U, S] factors on the P&L
+    weighted: bool  #: whether any of them is not 1
+    revised: bool  #: whether a scenario does more than move spot and vols, see ``revaluation``
 
     @classmethod
     def of(cls, scenarios: ScenarioSet, market: Market) -> MarketStates:
         """Lay the set over the market."""
         leverage = np.where(scenarios.leveraged, market.underlyings.leverages[:, None], 1.0)
         spot = np.maximum(scenarios.spot(market) * leverage, -1.0)
-        return cls(scenarios, spot + 0.0, scenarios.vol(market), market.underlyings.names)
+        aged = bool(scenarios.roll_days.any() or scenarios.averaging_minutes.any())
+        given = (*scenarios.vol_rules, *scenarios.known_pnl)
+        revised = aged or any(entry is not None for entry in given)
+        weights = scenarios.weights * scenarios.weight(market)
+        return cls(
+            scenarios,
+            spot + 0.0,
+            scenarios.vol(market),
+            market.underlyings.names,
+            weights,
+            bool((weights != 1.0).any()),
+            revised,
+        )
 
     def states(self, underlying: int) -> States:
         """The distinct states of one underlying and the index of every scenario into them.
+
+        The vols of a scenario with a vol rule of its own are left as they are here; see ``revaluation``.
 
         Raises InputError where the set has no shock for it: that must not read as "does not move".
         """
@@ -42,9 +59,12 @@ class MarketStates:
             problem = "the scenarios have no shock for this underlying (no history, or no atm_vol_dec)"
             raise InputError(problem, column="underlying", value=self.names[underlying])
         shocks, spot_index = np.unique(self.spot_shocks[underlying], return_inverse=True)
+        shocked = (
+            np.array([rule is None for rule in self.scenarios.vol_rules], float) if self.revised else 1.0
+        )
         rules = np.column_stack(
             [
-                self.vol_shocks[underlying],
+                self.vol_shocks[underlying] * shocked,
                 self.scenarios.relative,
                 self.scenarios.term_powers,
                 self.scenarios.vol_floors,

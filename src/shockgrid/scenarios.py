@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
+from shockgrid.scenario_rules import KnownPnl, Rule, Terms, checked_weights
 from shockgrid.shocks import (
     CommonShocks,
-    ListedShocks,
+    GroupShocks,
     ListOfShocks,
     TypeShocks,
     digest,
     historical_shocks,
     joint_shocks,
 )
+from shockgrid.vol_rules import VolRule
 
 Shocks: TypeAlias = Callable[[Market], Floats]
 
 
-LARGEST_SHOCK = 10.0  #: + 1,000 %, twice the widest move of any regime we know of; beyond it, per cent
-_PER_SCENARIO = ("relative", "term_powers", "vol_floors", "vol_caps", "weights", "leveraged")
+_PER_SCENARIO = (
+    "relative",
+    "term_powers",
+    "vol_floors",
+    "vol_caps",
+    "weights",
+    "leveraged",
+    "vol_rules",
+    "roll_days",
+    "averaging_minutes",
+    "known_pnl",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,14 @@ class ScenarioSet:
     vol : market -> vol shocks [U, S] as decimals, in the mode of ``relative``.
     relative, term_powers, vol_floors, vol_caps : the vol rule of each scenario, see ``States``; length S.
     weights : factor on the P&L of each scenario, length S.
+    weight : market -> further factors [U, S] on the P&L of each underlying, the same within a class group.
     leveraged : whether an underlying's leverage multiplies its spot shock, length S.
+    vol_rules : a rule of ``shockgrid.vol_rules`` that applies the vol shock in place of the four columns
+        above, or None; length S.
+    roll_days : days that pass in the scenario (a look-ahead), >= 0; length S. Options age, prices stay.
+    averaging_minutes : settlement is on the average over so many last minutes, >= 0; length S. Within them
+        the part of a forward that has been averaged no longer moves.
+    known_pnl : P&L known from elsewhere in place of a model's (``KnownPnl``), or None; length S.
     digest : SHA-256 of the shocks and rules, for the record; a ``spot_scale`` function is not in it.
     """
 
@@ -49,12 +68,17 @@ class ScenarioSet:
     tags: tuple[str, ...]
     spot: Shocks = field(repr=False)
     vol: Shocks = field(repr=False)
+    weight: Shocks = field(repr=False)
     relative: Mask = field(repr=False)
     term_powers: Floats = field(repr=False)
     vol_floors: Floats = field(repr=False)
     vol_caps: Floats = field(repr=False)
     weights: Floats = field(repr=False)
     leveraged: Mask = field(repr=False)
+    vol_rules: Texts = field(repr=False)
+    roll_days: Floats = field(repr=False)
+    averaging_minutes: Floats = field(repr=False)
+    known_pnl: Texts = field(repr=False)
     digest: str = field(repr=False)
 
     def __len__(self) -> int:
@@ -77,7 +101,7 @@ class ScenarioSet:
         spot : spot shocks, fractions in [-1, inf); vol : vol shocks, decimals.
         vol_mode : "relative" (vol x (1 + y)) or "absolute" (vol + y).
         spot_scale : market -> factor [U] on the spot shocks of each underlying (k x sigma ranges).
-        rules : tag, term_power, vol_floor, vol_cap, weight and leveraged as in ``points``.
+        rules : everything else that ``points`` takes.
         """
         spots, vols = np.atleast_1d(np.asarray(spot, float)), np.atleast_1d(np.asarray(vol, float))
         grid = np.repeat(spots, len(vols))
@@ -98,16 +122,28 @@ class ScenarioSet:
         weight: ArrayLike = 1.0,
         leveraged: bool = True,
         spot_scale: Callable[[Market], Floats] | None = None,
+        vol_scale: Callable[[Market], Floats] | None = None,
+        vol_rule: VolRule | Sequence[VolRule | None] | None = None,
+        roll_days: float = 0.0,
+        averaging_minutes: float = 0.0,
+        known_pnl: Sequence[KnownPnl] | None = None,
     ) -> ScenarioSet:
         """The same list of (spot, vol) shocks for every underlying, paired by broadcasting.
 
+        ``vol_rule``, one for all or a list, applies the vol shocks in place of mode, power, floor and cap;
+        ``roll_days`` pass; the others as above;
+        ``spot_scale`` and ``vol_scale`` give a factor [U] on the shocks of each underlying.
+
         Raises InputError for a shock, weight or power that is not finite, a spot shock below -1, an unknown
-        mode or a floor above its cap.
+        mode or a floor above its cap. A shock in ranges (``spot_scale``) may be below -1: no spot falls
+        below 0.
         """
         spots, vols = np.broadcast_arrays(np.atleast_1d(np.asarray(spot, float)), np.asarray(vol, float))
         labels = names or [f"spot {x:+.4g} vol {y:+.4g}" for x, y in zip(spots, vols, strict=True)]
         rule = Rule(vol_mode, term_power, vol_floor, vol_cap, weight, leveraged)
-        return _built(labels, tag, CommonShocks(spots, spot_scale), CommonShocks(vols), rule)
+        spot_list, vol_list = CommonShocks(spots, spot_scale), CommonShocks(vols, vol_scale)
+        terms = Terms(vol_rule, roll_days, averaging_minutes, known_pnl)
+        return _built(labels, tag, spot_list, vol_list, rule, terms)
 
     @classmethod
     def by_portfolio_type(
@@ -122,6 +158,26 @@ class ScenarioSet:
         spot = TypeShocks(tuple(points), np.array(list(points.values()), float))
         labels = [f"point {j + 1}" for j in range(count)]
         return _built(labels, tag, spot, CommonShocks(np.zeros(count)), Rule(weight=weight))
+
+    @classmethod
+    def by_class_group(
+        cls,
+        spot: Mapping[str, Sequence[float]],
+        vol: Mapping[str, Sequence[float]],
+        weight: Mapping[str, Sequence[float]],
+        *,
+        names: Sequence[str],
+        tag: str = "standard",
+        vol_rule: VolRule | Sequence[VolRule | None] | None = None,
+        averaging_minutes: float = 0.0,
+    ) -> ScenarioSet:
+        """Rows of spot shocks, relative vol shocks and weights for each class group, all of one length.
+
+        A held underlying of a class group without a row is an error at ``margin()``.
+        """
+        spots, vols, weights = (GroupShocks.of(rows, len(names)) for rows in (spot, vol, weight))
+        terms = Terms(vol_rule, averaging_minutes=averaging_minutes)
+        return _built(names, tag, spots, vols, Rule(leveraged=False), terms, weights)
 
     @classmethod
     def joint(cls, frame: Any, vol_mode: str = "relative", *, tag: str = "standard") -> ScenarioSet:
@@ -151,6 +207,7 @@ class ScenarioSet:
             self.tags + other.tags,
             lambda market: np.hstack([self.spot(market), other.spot(market)]),
             lambda market: np.hstack([self.vol(market), other.vol(market)]),
+            lambda market: np.hstack([self.weight(market), other.weight(market)]),
             **joined,
             digest=digest(self.digest, other.digest),
         )
@@ -163,6 +220,7 @@ class ScenarioSet:
             (tag,) * len(rows),
             lambda market: self.spot(market)[:, rows],
             lambda market: self.vol(market)[:, rows],
+            lambda market: self.weight(market)[:, rows],
             **{name: getattr(self, name)[rows] for name in _PER_SCENARIO},
             digest=digest(self.digest, tag),
         )
@@ -172,61 +230,31 @@ class ScenarioSet:
         return np.flatnonzero(np.asarray(self.tags, object) == tag)
 
 
-class Rule(NamedTuple):
-    """How the vols of a set move and what its scenarios weigh; see ``ScenarioSet.points``."""
-
-    vol_mode: str = "relative"
-    term_power: float = 0.0
-    vol_floor: float = 0.0
-    vol_cap: float = np.inf
-    weight: ArrayLike = 1.0
-    leveraged: bool = True
-
-
-def _built(names: Sequence[str], tag: str, spot: ListOfShocks, vol: ListOfShocks, rule: Rule) -> ScenarioSet:
+def _built(
+    names: Sequence[str],
+    tag: str,
+    spot: ListOfShocks,
+    vol: ListOfShocks,
+    rule: Rule,
+    terms: Terms | None = None,
+    weight: ListOfShocks | None = None,
+) -> ScenarioSet:
     count = len(names)
-    if count != spot.values.shape[-1] and not isinstance(spot, ListedShocks):
-        problem = f"expected {spot.values.shape[-1]} names"
-        raise InputError(problem, column="names", value=count)
-    weights = np.array(np.broadcast_to(np.asarray(rule.weight, float), count))
-    _check_shocks("spot_shock", spot.values, lowest=-1.0)
-    _check_shocks("vol_shock", vol.values, lowest=-LARGEST_SHOCK)
-    _check_shocks("weight", weights, lowest=0.0)
-    _check_rule(rule)
+    weights = checked_weights(names, spot, vol, weight, rule)
+    written = rule._replace(weight=weights.tolist())
+    extra, own = terms or Terms(), () if weight is None else (weight.digest(),)
     return ScenarioSet(
         names=tuple(names),
         tags=(tag,) * count,
         spot=spot,
         vol=vol,
+        weight=weight or CommonShocks(np.ones(count)),
         relative=np.full(count, rule.vol_mode == "relative"),
         term_powers=np.full(count, rule.term_power),
         vol_floors=np.full(count, rule.vol_floor),
         vol_caps=np.full(count, rule.vol_cap),
         weights=weights,
         leveraged=np.full(count, rule.leveraged),
-        digest=digest(*names, tag, spot.digest(), vol.digest(), rule._replace(weight=weights.tolist())),
+        **extra.columns(count),
+        digest=digest(*names, tag, spot.digest(), vol.digest(), written, *extra.record(), *own),
     )
-
-
-def _check_shocks(column: str, values: Floats, *, lowest: float) -> None:
-    flat = values.ravel()
-    odd = np.flatnonzero(~np.isfinite(flat))
-    if len(odd):
-        problem = f"entry {odd[0]} is not finite"
-        raise InputError(problem, column=column, value=float(flat[odd[0]]))
-    outside = np.flatnonzero((flat < lowest) | (flat > LARGEST_SHOCK))
-    if len(outside):
-        problem = f"entry {outside[0]} is not in [{lowest:g}, {LARGEST_SHOCK:g}]; 0.2 is 20 %"
-        raise InputError(problem, column=column, value=float(flat[outside[0]]))
-
-
-def _check_rule(rule: Rule) -> None:
-    if rule.vol_mode not in ("relative", "absolute"):
-        problem = "expected relative or absolute"
-        raise InputError(problem, column="vol_mode", value=rule.vol_mode)
-    if not np.isfinite(rule.term_power):
-        problem = "expected a finite power"
-        raise InputError(problem, column="term_power", value=rule.term_power)
-    if not 0.0 <= rule.vol_floor <= rule.vol_cap:
-        problem = "expected 0 <= vol_floor <= vol_cap"
-        raise InputError(problem, column="vol_floor", value=(rule.vol_floor, rule.vol_cap))

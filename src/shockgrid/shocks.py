@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,6 +77,32 @@ class TypeShocks:
             stranger = kinds[rows < 0][0]
             raise InputError(problem, table="underlyings", column="portfolio_type", value=stranger)
         return self.values[rows]
+
+
+@dataclass(frozen=True)
+class GroupShocks:
+    """A row of shocks for each class group, NaN for class groups without one."""
+
+    groups: tuple[str, ...]
+    values: Floats  #: [groups, S]
+
+    @classmethod
+    def of(cls, rows: Mapping[str, Sequence[float]], count: int) -> GroupShocks:
+        """From class group -> row; InputError where a row has not ``count`` entries."""
+        for group, row in rows.items():
+            if len(row) != count:
+                problem = f"expected {count} entries for class group {group}"
+                raise InputError(problem, value=len(row))
+        return cls(tuple(rows), np.array(list(rows.values()), np.float64))
+
+    def digest(self) -> str:
+        """SHA-256 of the table."""
+        return digest(self.groups, self.values)
+
+    def __call__(self, market: Market) -> Floats:
+        """The shocks laid over the underlyings of a market."""
+        rows = pd.Index(self.groups).get_indexer(pd.Index(market.underlyings.class_groups))
+        return np.where((rows >= 0)[:, None], self.values[rows], np.nan)
 
 
 @dataclass(frozen=True)

@@ -16,46 +16,56 @@ Confidence = Literal["rule", "exchange", "third_party", "unconfirmed"]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
-class _Sourced(BaseModel):
+class Sourced(BaseModel):
+    """Whatever says where it comes from and how sure we are of it."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: str = Field(min_length=3)
     confidence: Confidence
 
 
-class Number(_Sourced):
+class Number(Sourced):
     """One number and where it comes from."""
 
     value: float = Field(ge=0.0)
 
 
-class Count(_Sourced):
+class Signed(Sourced):
+    """One number of any sign and where it comes from."""
+
+    value: float
+
+
+class Count(Sourced):
     """A whole number and where it comes from."""
 
     value: int = Field(ge=0)
 
 
-class Points(_Sourced):
+class Points(Sourced):
     """Shares of a range at which the valuation points lie."""
 
     values: list[Annotated[float, Field(ge=-1.0, le=1.0)]] = Field(min_length=1)
 
 
-class Span(_Sourced):
+class Span(Sourced):
     """A line of equally spaced shocks."""
 
     values: tuple[float, float]
     count: int = Field(ge=1, le=10_000)
 
 
-class Range(_Sourced):
+class Range(Sourced):
     """How far a portfolio type is moved, as positive fractions."""
 
     down: Share
     up: Annotated[float, Field(gt=0.0, le=5.0)]
 
 
-class _File(BaseModel):
+class File(BaseModel):
+    """A parameter file."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
@@ -73,7 +83,7 @@ class Ranges(BaseModel):
     broad_index_high_cap: Range
 
 
-class TimsParameters(_File):
+class TimsParameters(File):
     """The numbers of ``tims``."""
 
     points: Points
@@ -81,7 +91,7 @@ class TimsParameters(_File):
     minimum_per_unit: Number
 
 
-class HouseParameters(_File):
+class HouseParameters(File):
     """The default numbers of ``house``."""
 
     spot: Span
@@ -100,7 +110,7 @@ def faults(error: ValidationError) -> str:
     )
 
 
-Model = TypeVar("Model", bound=_File)
+Model = TypeVar("Model", bound=File)
 
 
 def load(model: type[Model], path: str | Path | None, default: str) -> Model:

@@ -5,18 +5,32 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shockgrid.errors import ParameterError
+from shockgrid.regimes.deribit import deribit
+from shockgrid.regimes.derive import derive
 from shockgrid.regimes.house import house
 from shockgrid.regimes.parameter_files import faults
+from shockgrid.regimes.span import span
 from shockgrid.regimes.tims import tims
 from shockgrid.requirement.regime import Program, Regime
+
+BUILT_IN: Mapping[str, Callable[[], Regime]] = {
+    "tims": tims,
+    "house": house,
+    "derive": derive,
+    "span": span,
+    "deribit": deribit,
+    "deribit-v2": partial(deribit, "v2"),
+    "deribit-standard": partial(deribit, "standard"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class _PolicyFile(BaseModel):
 
 
 def load_regime(name: str, folder: str | Path = ".") -> Regime:
-    """A regime by name ("tims", "house") or from a file of one's own ("path/to/file.py:name").
+    """A regime by name ("tims", "house", ...) or from a file of one's own ("path/to/file.py:name").
 
     The file is Python and is run. ``name`` in it is a Regime or a function without arguments that makes one.
 
@@ -84,13 +98,11 @@ def load_regime(name: str, folder: str | Path = ".") -> Regime:
     ------
     ParameterError : no such name, file or regime.
     """
-    if name == "tims":
-        return tims()
-    if name == "house":
-        return house()
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
     path, colon, attribute = name.rpartition(":")
     if not colon or not path.endswith(".py"):
-        problem = f"{name}: expected tims, house or path/to/file.py:name"
+        problem = f"{name}: expected {', '.join(BUILT_IN)} or path/to/file.py:name"
         raise ParameterError(problem)
     source = Path(folder) / path
     if not source.is_file():

@@ -58,6 +58,7 @@ def accounts_frame(
         "house_requirement": sides.house + charges,
         "requirement": low + charges,
         "binding": np.where(sides.house_binds, "house", "exchange").astype(object),
+        **{name: binding[name].to_numpy(np.float64) + charges for name in INITIAL if name in binding},
         "excess": at_marks - (low + charges),
         "below_minimum_equity": at_marks < minimums,
         **{name: binding[name].to_numpy() for name in (*SHOWN, *lines)},
@@ -73,7 +74,8 @@ def accounts_frame(
     return pd.DataFrame(columns), runs_by_name, rejects
 
 
-_TOTALS = ("requirement", "requirement_zero_offsets")
+INITIAL = ("initial_requirement",)
+_TOTALS = ("requirement", "requirement_zero_offsets", *INITIAL)
 
 
 def _sides(
@@ -94,10 +96,11 @@ def _sides(
 
 
 def _binding_rows(figures: Sequence[pd.DataFrame], run_of: Codes, names: Texts) -> pd.DataFrame:
-    """The row of each margin group from the run that binds; an add-on only another run has is 0."""
+    """The row of each margin group from the run that binds; an add-on only another run has is 0, an initial
+    requirement missing (NaN)."""
     stacked = pd.concat([frame.assign(run=at) for at, frame in enumerate(figures)])
     common = set.intersection(*[set(frame.columns) for frame in figures])
-    extra = [column for column in stacked.columns if column not in common and column != "run"]
+    extra = [column for column in stacked.columns if column not in (*common, *INITIAL, "run")]
     stacked[extra] = stacked[extra].fillna(0.0)
     rows = stacked.set_index("run", append=True)
     return rows.loc[list(zip(names, run_of, strict=True))].reset_index(drop=True)

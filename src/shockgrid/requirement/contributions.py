@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.engine import ClassGroup, unit_blocks
+from shockgrid.engine import ClassGroup, unit_blocks, weighted
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import CLASS, PORTFOLIO, Rows, folded, portfolio_counts
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.tree import LEVELS, Node
 
 POSITION_TILE_ELEMENTS = 2**18  #: doubles of P&L without one position held at a time (2 MB)
+#: Part of a position that is taken out for its Euler share under a transform of values: a power of two, so
+#: that nothing is rounded by it, and small, so that the node's sign seldom turns.
+SLIVER = 2.0**-10
 
 
 def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
@@ -46,8 +50,9 @@ def _class_group(portfolio: _Portfolio, at: int, without: Floats, split: Floats)
     shares = np.where(losses > 0.0, portfolio.shares(at, scenarios), 0.0)
     for part, pnl in _position_blocks(portfolio.evaluator, group):
         leaf = group.position_leaves[part]
-        split[part] = -pnl[np.arange(len(part)), scenarios[leaf]] * shares[leaf] + 0.0
-        left = portfolio.node_rows(at, group.leaves[leaf], rows.pnl[leaf] - pnl)
+        active = np.arange(len(part)), scenarios[leaf]
+        split[part] = -portfolio.changes(at, part, pnl, SLIVER)[active] / SLIVER * shares[leaf] + 0.0
+        left = portfolio.node_rows(at, group.leaves[leaf], rows.pnl[leaf] - portfolio.changes(at, part, pnl))
         without[part] = losses[leaf] - reducer(left).losses
 
 
@@ -59,7 +64,27 @@ class _Portfolio:
     ) -> None:
         self.evaluator, self.groups, self.joint, self.counts = evaluator, groups, joint, counts
         self.tree, self.offsets = evaluator.regime.tree, evaluator.plan.market.offsets
-        self.rows = [Rows(group.name, group.leaves, evaluator.standard_rows(group)) for group in groups]
+        self.cuts = [evaluator.expiry_rows(group) for group in groups] if self.tree.by_expiry else []
+        self.raw = [evaluator.raw_rows(group, cut) for group, cut in zip(groups, self.cuts, strict=False)]
+        leaves = [
+            evaluator.leaf_rows(self.cuts[at], self.raw[at]) if self.cuts else evaluator.standard_rows(group)
+            for at, group in enumerate(groups)
+        ]
+        self.rows = [Rows(group.name, group.leaves, pnl) for group, pnl in zip(groups, leaves, strict=True)]
+
+    def changes(self, at: int, part: Codes, pnl: Floats, share: float = 1.0) -> Floats:
+        """What a share of each of these positions adds to its leaf's row, [n, S]; its own P&L is ``pnl``."""
+        if self.tree.value_transform is None:
+            owner = self.groups[at].sections[0][0]
+            return weighted(pnl, self.evaluator.standard_states, owner) * share
+        cut, plan = self.cuts[at], self.evaluator.plan
+        rows = cut.of_position[part]
+        held = plan.positions.instruments[self.groups[at].positions][part]
+        worth = plan.positions.weights[self.groups[at].positions][part] * self.evaluator.values[held]
+        full = cut.expiries.take(rows)
+        rest = replace(full, values=full.values - share * worth)
+        raw = self.raw[at][rows]
+        return self.evaluator.transformed(raw, full) - self.evaluator.transformed(raw - share * pnl, rest)
 
     def node_rows(self, at: int, margin_groups: Codes, pnl: Floats) -> Floats:
         """Row of the reduced node above class group ``at`` if its leaf's row were ``pnl`` [n, S].
@@ -138,7 +163,7 @@ class _Portfolio:
 
 
 def _position_blocks(evaluator: Evaluator, group: ClassGroup) -> Iterator[tuple[Codes, Floats]]:
-    """P&L [n, S] of a class group's positions, a few at a time, with their places in the group."""
+    """P&L [n, S] of a class group's positions before scenario weights, and their places in the group."""
     market, states = evaluator.plan.market, evaluator.standard_states
     weights = evaluator.plan.positions.weights[group.positions]
     size = max(1, POSITION_TILE_ELEMENTS // max(1, len(evaluator.standard)))

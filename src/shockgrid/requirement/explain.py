@@ -36,6 +36,11 @@ def tree_frame(
         {"level": "line", "name": name, "parent": "requirement", "amount": row[name]}
         for name in (*LINES, *extra)
     ]
+    rows += list(_initial(evaluation, code, row, float(rates[code])))
+    rows += [
+        {"level": "memo", "name": name, "parent": margin_group, "amount": figure[code] / rates[code]}
+        for name, figure in evaluation.memos.items()
+    ]
     rows += list(_nodes(evaluation, code, float(rates[code])))
     groups = group_frame(plan, evaluation, rates)
     for group in groups[groups["margin_group"] == margin_group].to_dict("records"):
@@ -51,7 +56,41 @@ def tree_frame(
                 "vol_shock": group["worst_vol_shock"],
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    words = _words(evaluation)
+    if not words:
+        return frame
+    return frame.assign(words=[words.get((row["level"], row["name"]), "") for row in rows])
+
+
+SCAN_LINES = ("stand_alone_sum", "hedge_benefit", "offset_benefit", "minimum")
+
+
+def _initial(evaluation: Evaluation, code: int, row: pd.Series, rate: float) -> Any:
+    """The initial requirement and its lines, where the regime has one."""
+    if evaluation.initial is None:
+        return
+    yield {
+        "level": "initial requirement",
+        "name": str(row["binding"]),
+        "parent": row["margin_group"],
+        "amount": row["initial_requirement"],
+    }
+    own: dict[Any, Any] = {name: line[code] / rate for name, line in evaluation.initial[1].items()}
+    for name, amount in {**row[[*SCAN_LINES, "unpriced"]].to_dict(), **own}.items():
+        yield {"level": "initial line", "name": name, "parent": "initial requirement", "amount": amount}
+
+
+def _words(evaluation: Evaluation) -> dict[tuple[str, str], str]:
+    """(level, name) -> the rule's own words, of the rows that have any."""
+    regime = evaluation.regime
+    words = {("line", add_on.name): add_on.words for add_on in regime.add_ons}
+    words |= {("memo", memo.name): memo.words for memo in regime.memos}
+    words |= {("initial line", add_on.name): add_on.words for add_on in regime.initial or ()}
+    words |= {
+        (f"{regime.tree.reduce_at} (reduced)", node.name): regime.scan_words for node in evaluation.nodes
+    }
+    return {key: text for key, text in words.items() if text}
 
 
 def _nodes(evaluation: Evaluation, code: int, rate: float) -> Any:

@@ -93,6 +93,7 @@ class Leaf(NamedTuple):
     tagged: Floats  #: [L, other] P&L in the scenarios that are not "standard"
     charges: Floats  #: [L] per-contract minimum charges
     stand_alone: Floats  #: [P] loss of each position by itself
+    own: Floats | None = None  #: [L, S] P&L in the standard scenarios, where the tree cuts leaves by expiry
 
 
 def reduced_nodes(

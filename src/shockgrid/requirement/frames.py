@@ -33,6 +33,8 @@ def account_figures(plan: Plan, evaluation: Evaluation, rates: Floats) -> pd.Dat
     lines = {name: np.zeros(len(rates)) for name in LINES} | evaluation.lines
     columns |= {name: line / rates for name, line in lines.items()}
     columns["requirement_zero_offsets"] = evaluation.zero_offsets / rates
+    if evaluation.initial is not None:
+        columns["initial_requirement"] = evaluation.initial[0] / rates
     report = report_pnl(plan, evaluation)
     for column, shock in zip(("loss_down_25", "loss_up_25"), STRESS, strict=True):
         columns[column] = np.maximum(-report[:, len(LADDER) + STRESS.index(shock)], 0.0) / rates + 0.0

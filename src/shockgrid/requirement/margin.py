@@ -159,9 +159,10 @@ def _run(
         with clock.stage("plan"):
             part = plan(whole.book.select(names), whole.market)
     with clock.stage(f"price and aggregate, {regime.name}"):
-        evaluator = Evaluator(part, regime, engine)
-        evaluation = total(evaluator, *evaluator.run(executor, progress), values)
-    return Run(evaluator, evaluation, values, group_rates(part))
+        evaluator = Evaluator(part, regime, engine, values)
+        rates = group_rates(part)
+        evaluation = total(evaluator, *evaluator.run(executor, progress), values, rates)
+    return Run(evaluator, evaluation, values, rates)
 
 
 def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:

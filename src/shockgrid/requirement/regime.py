@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
+import pandas as pd
+
 from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
+from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
@@ -26,6 +30,7 @@ RESERVED = frozenset(
         "exchange_requirement",
         "house_requirement",
         "requirement",
+        "initial_requirement",
         "binding",
         "excess",
         "below_minimum_equity",
@@ -64,6 +69,15 @@ class Leaves:
     price_shocks: Floats  #: [G] spot shock of that underlying in it
     vol_shocks: Floats  #: [G]
     tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"
+    pnl: Floats | None = None  #: [G, S] in the standard scenarios, where the tree cuts leaves by expiry
+
+
+@dataclass(frozen=True)
+class TaggedExpiries(Expiries):
+    """The expiry rows of every class group, where the tree cuts leaves by expiry."""
+
+    leaves: Codes  #: [E] row of Leaves
+    tagged: Mapping[str, Floats]  #: tag -> P&L [E, scenarios with that tag], for every tag but "standard"
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,34 @@ class Context:
     plan: Plan
     leaves: Leaves
     values: Floats  #: [N] model value per unit of every held instrument
+    rates: Floats  #: [M] value of one unit of each margin group's currency in the base currency
+    by_expiry: TaggedExpiries | None = None
+
+    @property
+    def expiries(self) -> TaggedExpiries:
+        """The expiry rows; InputError where the tree does not cut leaves by expiry."""
+        if self.by_expiry is None:
+            problem = "this add-on needs leaves by expiry: Tree(by_expiry=True)"
+            raise InputError(problem, column="by_expiry")
+        return self.by_expiry
 
     def by_margin_group(self, values: Floats) -> Floats:
         """Sum one number per leaf for each margin group, [M]."""
         return self.plan.by_margin_group(values, self.leaves.margin_groups)
+
+    def by_leaf(self, values: Floats) -> Floats:
+        """Sum one number per expiry row for each leaf, [G]."""
+        rows = self.expiries.leaves
+        return np.bincount(rows, values, len(self.leaves.margin_groups)).astype(np.float64)
+
+    def position_leaves(self) -> Codes:
+        """Row of Leaves of every position, [P]."""
+        held, market = self.plan.positions, self.plan.market
+        owners = market.instruments.underlyings[held.instruments]
+        names = market.underlyings.class_groups
+        index = pd.MultiIndex.from_arrays([self.leaves.margin_groups, self.leaves.class_groups])
+        keys = [held.margin_groups, names[owners] if len(names) else owners]
+        return np.asarray(index.get_indexer(pd.MultiIndex.from_arrays(keys)), np.intp)
 
     def by_position(self, values: Floats) -> Floats:
         """Sum one number per position for each margin group, [M]."""
@@ -99,17 +137,20 @@ class AddOn:
     Attributes
     ----------
     name : its line in the result.
-    figure : context -> amount [M] in the base currency, >= 0.
-    mode : "added" on top, or "floor": the requirement so far is raised to the amount.
+    figure : context -> amount [M] in the base currency, >= 0; of a "factor", the factor.
+    mode : "added" on top; "floor": the requirement so far is raised to the amount; "factor": it is
+        multiplied by it; "credit": the amount is taken off.
+    words : the rule's own sentence, shown beside the line by ``explain``.
     """
 
     name: str
     figure: Callable[[Context], Floats]
     mode: str = "added"
+    words: str = ""
 
     def __post_init__(self) -> None:
-        if self.mode not in ("added", "floor"):
-            msg = "expected added or floor"
+        if self.mode not in ("added", "floor", "factor", "credit"):
+            msg = "expected added, floor, factor or credit"
             raise InputError(msg, column="mode", value=self.mode)
 
 
@@ -123,7 +164,11 @@ class Regime:
     scenarios : the set; those tagged "standard" go through the tree, other tags are for add-ons.
     tree : offsets, reducer and minimum.
     add_ons : applied in this order; the default formula is the scan with its minimum top-ups, then each
-        add-on added or, as a floor, topped up.
+        add-on by its mode.
+    initial : add-ons of the initial requirement over the same scan, in place of ``add_ons``; None where the
+        rule knows one requirement only. ``requirement`` is then the maintenance requirement.
+    memos : figures that ``explain`` shows beside the lines and that are no part of the sum; any sign.
+    scan_words : the rule's own words for the scan, shown by ``explain``.
     formula : figures ("scan", then each add-on by name) -> requirement [M]; replaces the default.
     side : "exchange" or "house", where its requirement is shown.
     parameters : every number with its source, for the record and for ``fingerprint``.
@@ -134,17 +179,20 @@ class Regime:
     scenarios: ScenarioSet
     tree: Tree = field(default_factory=Tree)
     add_ons: tuple[AddOn, ...] = ()
+    initial: tuple[AddOn, ...] | None = None
+    memos: tuple[AddOn, ...] = ()
     formula: Formula | None = None
     side: str = "house"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scan_words: str = ""
 
     def __post_init__(self) -> None:
         if "standard" not in self.scenarios.tags:
             msg = f"regime {self.name} has no scenario tagged standard"
             raise InputError(msg, column="scenarios")
-        names = [add_on.name for add_on in self.add_ons]
-        taken = [name for name in names if names.count(name) > 1 or name in RESERVED]
+        lists = [[add_on.name for add_on in add_ons] for add_ons in (self.add_ons, self.initial or ())]
+        taken = [name for names in lists for name in names if names.count(name) > 1 or name in RESERVED]
         if taken:
             msg = f"regime {self.name}: the name of an add-on is taken, every line needs its own"
             raise InputError(msg, column="add_ons", value=taken[0])

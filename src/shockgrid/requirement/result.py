@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Floats
-from shockgrid.engine import Plan, class_risk_arrays, plan
+from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
-from shockgrid.market_states import MarketStates
 from shockgrid.requirement.contributions import contributions
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.explain import tree_frame
@@ -89,13 +88,14 @@ class MarginResult:
         for run in self.runs:
             sides = [side for side, regime in self.regimes.items() if regime is run.evaluation.regime]
             states = run.evaluation.states
+            weights = states.weights if len(states.names) else states.scenarios.weights[None, :]
             shown = {"spot": states.spot_shocks, "vol": states.vol_shocks}
             columns: dict[str, Any] = {
                 "side": ", ".join(sides),
                 "regime": run.evaluation.regime.name,
                 "scenario": np.arange(len(states.scenarios)),
                 "name": list(states.scenarios.names),
-                "weight": states.scenarios.weights,
+                "weight": np.nanmin(weights, axis=0, initial=np.inf),
             }
             for kind, shocks in shown.items():
                 columns[f"lowest_{kind}_shock"] = np.nanmin(shocks, axis=0, initial=np.inf)
@@ -111,11 +111,12 @@ class MarginResult:
         """
         margin_group, run = self._run_of(account)
         small = plan(run.plan.book.select([margin_group]), run.plan.market)
-        states = MarketStates.of(run.evaluation.regime.scenarios.only("standard"), run.plan.market)
+        evaluator = Evaluator(small, run.evaluation.regime, run.evaluator.backend, run.values)
+        states = evaluator.standard_states
         rate = run.rates[list(run.plan.margin_groups).index(margin_group)]
         parts = []
         for group in small.class_groups():
-            pnl = class_risk_arrays(group, small.market, states, run.evaluator.backend)[0]
+            pnl = evaluator.standard_rows(group)[0]
             owner = int(group.shown[0])
             parts.append(
                 pd.DataFrame(

@@ -15,7 +15,7 @@ from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.evaluate import Evaluator, PortfolioResult
 from shockgrid.requirement.fold import Leaf, Nodes, largest_underlyings
-from shockgrid.requirement.regime import Context, Leaves, Regime
+from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime, TaggedExpiries
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,21 @@ class Evaluation:
     requirement: Floats  #: [M]
     zero_offsets: Floats  #: [M] the requirement if nothing offset anything across class groups
     joint_rows: Floats | None  #: [M, S] under one joint worst
+    initial: tuple[Floats, dict[str, Floats]] | None  #: the initial requirement and its add-on lines, [M]
+    memos: dict[str, Floats]  #: [M] each; beside the lines, not part of them
 
 
 def total(
-    evaluator: Evaluator, results: Sequence[PortfolioResult], joint_rows: Floats | None, values: Floats
+    evaluator: Evaluator,
+    results: Sequence[PortfolioResult],
+    joint_rows: Floats | None,
+    values: Floats,
+    rates: Floats,
 ) -> Evaluation:
-    """Add up what the portfolio groups came to; ``values`` [N] are the instruments' model values."""
+    """Add up what the portfolio groups came to; ``values`` [N] are the instruments' model values.
+
+    ``rates`` [M] are the values of the margin groups' currencies in the base currency.
+    """
     plan, regime = evaluator.plan, evaluator.regime
     found = [leaf for result in results for leaf in result.leaves]
     leaves = _leaves(evaluator, found)
@@ -53,14 +62,15 @@ def total(
     class_sum = plan.by_margin_group(leaves.losses, leaves.margin_groups)
     alone = plan.by_margin_group(stand_alone)
     scan, top_up = _scan(plan, nodes)
-    context = Context(plan, leaves, values)
-    figures = {
-        add_on.name: _checked(plan, f"add-on {add_on.name}", add_on.figure(context))
-        for add_on in regime.add_ons
-    }
+    context = Context(plan, leaves, values, rates, _expiries(evaluator, results))
+    figures = _figures(regime.add_ons, context)
     unoffset = np.add(*_scan(plan, [node for result in results for node in result.unoffset]))
     requirement, extra = _formula(regime, scan + top_up, figures)
     _checked(plan, f"the formula of regime {regime.name}", requirement)
+    initial = None
+    if regime.initial is not None:
+        initial = _applied(regime.initial, scan + top_up, _figures(regime.initial, context))
+        _checked(plan, f"the initial requirement of regime {regime.name}", initial[0])
     lines = {
         "stand_alone_sum": alone,
         "hedge_benefit": class_sum - alone,
@@ -79,7 +89,16 @@ def total(
         requirement=requirement,
         zero_offsets=_formula(regime, unoffset, figures)[0],
         joint_rows=joint_rows,
+        initial=initial,
+        memos={memo.name: memo.figure(context) for memo in regime.memos},
     )
+
+
+def _figures(add_ons: Sequence[AddOn], context: Context) -> dict[str, Floats]:
+    return {
+        add_on.name: _checked(context.plan, f"add-on {add_on.name}", add_on.figure(context))
+        for add_on in add_ons
+    }
 
 
 def _checked(plan: Plan, name: str, figure: Floats) -> Floats:
@@ -99,10 +118,22 @@ def _formula(regime: Regime, scan: Floats, figures: dict[str, Floats]) -> tuple[
     if regime.formula is not None:
         requirement = regime.formula({"scan": scan, **figures})
         return requirement, {**figures, "formula": requirement - scan - sum(figures.values())}
+    return _applied(regime.add_ons, scan, figures)
+
+
+def _applied(
+    add_ons: Sequence[AddOn], scan: Floats, figures: dict[str, Floats]
+) -> tuple[Floats, dict[str, Floats]]:
+    """The scan with the add-ons in their order, and the line of each."""
     running, lines = scan, {}
-    for add_on in regime.add_ons:
+    for add_on in add_ons:
         figure = figures[add_on.name]
-        line = figure if add_on.mode == "added" else np.maximum(figure - running, 0.0)
+        line = {
+            "added": figure,
+            "floor": np.maximum(figure - running, 0.0),
+            "factor": (figure - 1.0) * running,
+            "credit": -figure,
+        }[add_on.mode]
         lines[add_on.name], running = line, running + line
     return running, lines
 
@@ -126,7 +157,8 @@ def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
     def named(column: str) -> Any:
         return np.repeat([getattr(leaf.group, column) for leaf in found], lengths).astype(object)
 
-    states = evaluator.standard_states
+    states, cut = evaluator.standard_states, evaluator.regime.tree.by_expiry
+    kept = [leaf.own for leaf in found if leaf.own is not None]
     return Leaves(
         margin_groups=_joined([leaf.group.leaves for leaf in found], np.intp),
         class_groups=named("name"),
@@ -137,6 +169,31 @@ def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
         scenarios=scenarios,
         price_shocks=states.spot_shocks[shown, scenarios],
         vol_shocks=states.vol_shocks[shown, scenarios],
+        tagged={str(tag): pnl[:, tags == tag] for tag in dict.fromkeys(tags)},
+        pnl=np.concatenate([np.zeros((0, len(evaluator.standard))), *kept]) if cut else None,
+    )
+
+
+def _expiries(evaluator: Evaluator, results: Sequence[PortfolioResult]) -> TaggedExpiries | None:
+    """The expiry rows of all class groups; None where leaves are not cut by expiry."""
+    if not evaluator.regime.tree.by_expiry:
+        return None
+    parts = [part for result in results for part in result.expiries]
+    pnl = np.concatenate([np.zeros((0, len(evaluator.other))), *[part.pnl for part in parts]])
+    tags = np.asarray(evaluator.scenarios.tags, object)[evaluator.other]
+    rows = [part.expiries for part in parts]
+    sizes = [len(leaf.group.leaves) for result in results for leaf in result.leaves]
+    starts = np.cumsum([0, *sizes])[:-1].tolist()
+    underlyings = _joined([row.underlyings for row in rows], np.intp)
+    return TaggedExpiries(
+        margin_groups=_joined([row.margin_groups for row in rows], np.intp),
+        underlyings=underlyings,
+        years=_joined([row.years for row in rows]),
+        discount_factors=_joined([row.discount_factors for row in rows]),
+        is_option=_joined([row.is_option for row in rows], bool),
+        is_long=_joined([row.is_long for row in rows], bool),
+        values=_joined([row.values for row in rows]),
+        leaves=_joined([start + part.leaves for start, part in zip(starts, parts, strict=True)], np.intp),
         tagged={str(tag): pnl[:, tags == tag] for tag in dict.fromkeys(tags)},
     )
 

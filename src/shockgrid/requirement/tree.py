@@ -15,6 +15,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.errors import InputError
+from shockgrid.requirement.by_expiry import ValueTransform
 from shockgrid.requirement.reducers import Reducer, worst
 
 LEVELS = ("class_group", "product_group", "portfolio_group", "margin_group")
@@ -45,14 +46,23 @@ class Tree:
     reducer : rows [n, S] -> loss and scenario; must scale with the rows (k x pnl gives k x loss).
     minimum_per_unit : charge per contract as a share of its multiplier, on every net option position; a
         node's figure is not below the sum of its charges.
+    by_expiry : whether leaves are cut by expiry, so that add-ons see them (``Context.expiries``).
+    sides : whether such rows keep options held long and held short apart.
+    value_transform : what the options of one expiry add to their leaf, from their P&L and their values, see
+        ``by_expiry.ValueTransform``; cuts leaves by expiry.
     """
 
     reduce_at: str = "class_group"
     transforms: Mapping[str, Transform] = field(default_factory=lambda: MappingProxyType({}))
     reducer: Reducer = worst
     minimum_per_unit: float = 0.0
+    by_expiry: bool = False
+    sides: bool = False
+    value_transform: ValueTransform | None = None
 
     def __post_init__(self) -> None:
+        if self.value_transform is not None:
+            object.__setattr__(self, "by_expiry", True)
         if self.reduce_at not in LEVELS:
             msg = f"expected one of {', '.join(LEVELS)}"
             raise InputError(msg, column="reduce_at", value=self.reduce_at)
