@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shockgrid.io.tables import read_book as read_book
     from shockgrid.io.tables import read_market as read_market
     from shockgrid.market import Market as Market
+    from shockgrid.reg_t import freed_capital as freed_capital
+    from shockgrid.reg_t import regt as regt
     from shockgrid.regimes import Policy as Policy
     from shockgrid.regimes import deribit as deribit
     from shockgrid.regimes import derive as derive
@@ -50,6 +52,7 @@ _HOMES = {
     "io.tables": ("read_book", "read_market"),
     "market": ("Market",),
     "regimes": ("Policy", "deribit", "derive", "house", "span", "tims"),
+    "reg_t": ("freed_capital", "regt"),
     "requirement": (
         "AddOn",
         "MarginResult",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shockgrid.regimes.parameter_files import File, Number, Sourced
+from shockgrid.regimes.parameter_files import Number, ParameterFile, Sourced
 
 
 class _Table(BaseModel):
@@ -54,7 +54,7 @@ class Currency(_Table):
     m_inc: Number  #: per coin
 
 
-class V3Parameters(File):
+class V3Parameters(ParameterFile):
     """The numbers of the current model."""
 
     buckets: Moves
@@ -69,7 +69,7 @@ class V3Parameters(File):
     currencies: dict[str, Currency]
 
 
-class V2Parameters(File):
+class V2Parameters(ParameterFile):
     """The numbers of the older model, in force until 2024."""
 
     moves: Moves
@@ -91,7 +91,7 @@ class Short(_Table):
     maintenance: Number
 
 
-class StandardParameters(File):
+class StandardParameters(ParameterFile):
     """The numbers of standard margin, position by position."""
 
     short_option: Short

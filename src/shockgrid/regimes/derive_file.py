@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shockgrid.regimes.parameter_files import File, Number, Signed, Sourced
+from shockgrid.regimes.parameter_files import Number, ParameterFile, Signed, Sourced
 
 Multiplier = Annotated[float, Field(ge=0.0, le=10.0)]
 Haircut = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -124,7 +124,7 @@ class Collateral(Sourced):
     initial: Haircut
 
 
-class DeriveParameters(File):
+class DeriveParameters(ParameterFile):
     """The numbers of ``derive``."""
 
     scenarios: Moves

@@ -63,8 +63,8 @@ class Range(Sourced):
     up: Annotated[float, Field(gt=0.0, le=5.0)]
 
 
-class File(BaseModel):
-    """A parameter file."""
+class ParameterFile(BaseModel):
+    """What every parameter file begins with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -83,7 +83,7 @@ class Ranges(BaseModel):
     broad_index_high_cap: Range
 
 
-class TimsParameters(File):
+class TimsParameters(ParameterFile):
     """The numbers of ``tims``."""
 
     points: Points
@@ -91,7 +91,7 @@ class TimsParameters(File):
     minimum_per_unit: Number
 
 
-class HouseParameters(File):
+class HouseParameters(ParameterFile):
     """The default numbers of ``house``."""
 
     spot: Span
@@ -110,7 +110,7 @@ def faults(error: ValidationError) -> str:
     )
 
 
-Model = TypeVar("Model", bound=File)
+Model = TypeVar("Model", bound=ParameterFile)
 
 
 def load(model: type[Model], path: str | Path | None, default: str) -> Model:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shockgrid.regimes.parameter_files import File, Number, Sourced
+from shockgrid.regimes.parameter_files import Number, ParameterFile, Sourced
 
 Positive = Annotated[float, Field(gt=0.0)]
 Move = Annotated[float, Field(ge=-10.0, le=10.0)]
@@ -108,7 +108,7 @@ class Commodity(Sourced):
         return self
 
 
-class SpanParameters(File):
+class SpanParameters(ParameterFile):
     """The numbers of ``span``."""
 
     points: Points
