@@ -152,3 +152,18 @@ def test_an_old_american_price_gives_the_vol_of_its_own_moment(
         found[max_age] = float(table.vols[0])
     assert found[timedelta(hours=1)] == pytest.approx(vol, abs=VOL_TOLERANCE)
     assert found[None] > vol + 20 * VOL_TOLERANCE, "20 days that had passed would have been priced in"
+
+
+def test_dividends_of_one_ex_date_are_one_drop_in_any_order() -> None:
+    """A regular and a special one: two drops with no time between are slow to solve and gain nothing."""
+    date = EX_DATE.date().isoformat()
+    parts = [(date, 0.1), (date, 0.2), (date, 0.7)]
+    apart, turned = (world(ROWS, VOLS, paid(*rows)) for rows in (parts, parts[::-1]))
+    rows = np.arange(len(apart.instruments.symbols))
+    found = series(apart, rows)
+    assert found.ex_cash.shape[1] == 1
+    early = found.is_american
+    assert found.ex_cash[early, 0] == pytest.approx(1.0, rel=ROUNDING)
+    assert all(
+        np.array_equal(getattr(found, f.name), getattr(series(turned, rows), f.name)) for f in fields(found)
+    )

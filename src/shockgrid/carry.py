@@ -70,7 +70,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Dividends:
-    """Cash dividends per underlying code, in order of ex-date."""
+    """Cash dividends per underlying code, in order of ex-date; those of one ex-date are summed."""
 
     underlyings: Codes
     years: Floats  #: from as_of to 00:00 New York of the ex-date, > 0
@@ -97,8 +97,11 @@ class Dividends:
         message = "the same dividend again; both are counted"
         door.flag(repeated.to_numpy(bool), "ex_date", "W_DUPLICATE", message)
         ahead = ~door.bad & (years > 0)
-        order = np.lexsort((years[ahead], codes[ahead]))
-        table = (codes[ahead][order], years[ahead][order], amounts[ahead][order])
+        paid = pd.DataFrame({"code": codes, "years": years, "amount": amounts})[ahead]
+        dates = (
+            paid.sort_values("amount").groupby(["code", "years"], as_index=False, sort=True)["amount"].sum()
+        )
+        table = (dates["code"].to_numpy(np.intp), dates["years"].to_numpy(), dates["amount"].to_numpy())
         return cls(*table), door.rejects()
 
     def present_values(self, owners: Codes, years: Floats, currencies: Texts, curve: Curve) -> Floats:

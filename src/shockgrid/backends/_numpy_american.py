@@ -90,8 +90,12 @@ class Exercise:
 
 
 def _polynomial(gaps: Floats, coefficients: Floats) -> Floats:
-    """Premium over strike at z = ``gaps`` [S, m], in whose place t is put; ``coefficients`` [gaps, m]."""
-    near = gaps < FARTHEST
+    """Premium over strike at z = ``gaps`` [S, m], in whose place t is put; ``coefficients`` [gaps, m].
+
+    -inf where the put is exercised: below the boundary the European value of an earning put (yield < 0) rises
+    faster than exercise, so it and the premium at the boundary would come to more than the strike.
+    """
+    near, exercised = gaps < FARTHEST, gaps <= 0.0
     np.maximum(gaps, 0.0, out=gaps)
     np.minimum(gaps, FARTHEST, out=gaps)
     gaps *= 4.0 / FARTHEST
@@ -104,6 +108,7 @@ def _polynomial(gaps: Floats, coefficients: Floats) -> Floats:
     values += coefficients[0]
     np.maximum(values, 0.0, out=values)
     values *= near
+    np.copyto(values, -np.inf, where=exercised)
     return np.asarray(values)
 
 

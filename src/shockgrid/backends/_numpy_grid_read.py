@@ -91,7 +91,7 @@ def _interpolated(
     level = _combined(grids, firsts, vols)
     places = (logs + here.falls) / (here.steps * here.deviations) + here.zeros
     inside = (places >= 0) & (places <= NODES - 1)
-    places = np.where(inside, places, 1.0)
+    places, logs = np.where(inside, places, 1.0), np.where(inside, logs, 0.0)
     values = _cubic(level, places)
     soon = np.flatnonzero(crosses_soon(contracts)[0])
     if len(soon):

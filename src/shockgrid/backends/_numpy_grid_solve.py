@@ -19,6 +19,7 @@ FEWEST_STEPS = 5  #: in a stretch
 FIRST = 0.002  #: part of the life left where the grid starts, from European values
 LATE = 1e-4  #: part of the life; a dividend later than this is taken at expiry
 LEAST_STRIKE = 1e-6
+EDGE = 1e-9  #: nodes beyond the ends that rounding may ask for, where a dividend is next to nothing
 WAVES = 12  #: terms of the sampling error of a kink that FIRST has rounded
 LANES = 1024  #: at once: shorter rows lose to the cost of a call, longer ones to that of memory
 
@@ -161,7 +162,7 @@ class _Lanes:
         alive = (kept > 0) & (after > 0)
         logs = np.log(np.where(alive, after, 1.0)) + falls
         places = np.where(alive, logs / (frame.deviations * frame.steps) + frame.zeros, -1.0)
-        inside = alive & (places >= 0) & (places <= NODES - 1)
+        inside = alive & (places >= -EDGE) & (places <= NODES - 1 + EDGE)
         held = _cubic(level, np.where(inside, places, 1.0))
         slope = (level[1] - level[0]) / (self.ratios[1] - self.ratios[0])
         beyond = level[0] + slope * (np.where(alive, after, 0.0) * np.exp(falls) - self.ratios[0])

@@ -52,11 +52,13 @@ class GridStore:
         width = int((highest - lowest).max(initial=0)) + 1
         nodes = lowest[:, None] + np.arange(width)
         wanted = nodes <= highest[:, None]
-        if self._count + int(wanted.sum()) > MOST_LANES:
-            self._forget()
-        rows = self._numbered(contracts)[:, None]
         columns = np.where(wanted, nodes, lowest[:, None]) - LOWEST
-        own, which = np.nonzero(wanted & (self._places[rows, columns] < 0))
+        rows = self._numbered(contracts)[:, None]
+        missing = wanted & (self._places[rows, columns] < 0)
+        if self._count + int(missing.sum()) > MOST_LANES or len(self._contracts) > MOST_LANES:
+            self._forget()
+            rows, missing = self._numbered(contracts)[:, None], wanted
+        own, which = np.nonzero(missing)
         if len(own):
             # a contract may stand here twice; solving it twice gives the same bits
             solved = self._solved(contracts.only(own), nodes[own, which])

@@ -41,7 +41,8 @@ class Scheme(NamedTuple):
 
 
 #: Measured against ``pricing.american`` over 16,000 draws: 2.1e-6 x spot for vols of 5-100 %, up to 3 years,
-#: rates and yields of 0-10 %; 7e-6 for 0.2-800 %, 10 minutes to 10 years, rates to 30 %, yields of any sign.
+#: rates and yields of 0-10 %; 7e-6 for 0.2-800 %, 10 minutes to 10 years, rates to 30 %, yields of any sign,
+#: within ``_numpy_routes.LARGEST_FALL``.
 USUAL = Scheme(Effort(nodes=8, points=16, steps=6, premium_points=24), vols=8, gaps=16)
 FINE = Scheme(Effort(nodes=12, points=24, steps=7, premium_points=32), vols=10, gaps=18)
 USUAL_DEVIATION, USUAL_DRIFT, USUAL_GROWTH = 1.0, 2.0, 0.2

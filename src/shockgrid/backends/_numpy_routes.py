@@ -9,8 +9,13 @@ from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
 
 EUROPEAN, TABLE, GRID = 0, 1, 2
-NOTHING = 1e-14  #: rate * years up to which a rate counts as 0: it is worth less than rounding
+#: Rate * years up to which a rate counts as 0: its premium is at most as much of the strike, and with less the
+#: start of the boundary has no digits left.
+NOTHING = 1e-11
 LONGEST, LARGEST_GROWTH = 12.0, 4.0  #: years, and rate * years in size, up to which tables were measured
+#: (yield - rate) * sqrt(years) / vol of a put up to which they were: a spot that falls faster reaches the
+#: boundary from farther than the deviations they cover.
+LARGEST_FALL = 3.0
 
 
 def routes(series: Series) -> Codes:
@@ -43,4 +48,6 @@ def off_tables(series: Series, vols: Floats) -> Mask:
     """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
     growth = np.maximum(np.abs(series.rates), np.abs(series.yields)) * series.years
     beyond = (series.years > LONGEST) | (growth > LARGEST_GROWTH)
+    rates, yields = put_rates(series)
+    beyond = beyond | ((yields - rates) * np.sqrt(series.years) > LARGEST_FALL * vols)
     return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | beyond)
