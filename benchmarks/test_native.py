@@ -16,6 +16,8 @@ from test_european import ERROR_PER_SPOT, SPOT, make_grid, make_series, plain, s
 
 from shockgrid.backends import NativeBackend, NumpyBackend, Series
 from shockgrid.backends._native_library import Columns, Library, pointer, whole
+from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, build
 from shockgrid.errors import BackendUnavailable
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
 from shockgrid.requirement import margin
@@ -25,6 +27,7 @@ from shockgrid.valuation import price_european
 #: Series of a tile of 31 x 7 float64 values that fits a second-level cache (0.4 MB), and tiles. All differ,
 #: because the branches in ndtr are learnt when the same few thousand numbers come round again.
 IN_CACHE, TILES = 256, 80
+ERROR_PER_STRIKE = 1e-12  #: between the premiums of two builders; see tests/test_native_premium.py
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +108,28 @@ def test_arrays_of_options(benchmark: Any, native: NativeBackend) -> None:
         nanoseconds_per_price=seconds / count * 1e9,
         plain_nanoseconds_per_price=plain_seconds / count * 1e9,
         ratio_to_plain=plain_seconds / seconds,
+    )
+
+
+@pytest.mark.parametrize("scheme", [USUAL, FINE], ids=["usual", "fine"])
+def test_premium_tables(benchmark: Any, native: NativeBackend, scheme: Scheme) -> None:
+    """Premium tables of 256 expiries, vols of 12.5-200 %, native against NumPy, on one thread."""
+    rng, count = np.random.default_rng(1), 256
+    years, rates = rng.uniform(0.02, 1.0, count), rng.uniform(0.01, 0.06, count)
+    terms = (years, rates, rng.uniform(0.0, 0.04, count), rng.integers(0, 2, count))
+    builder = NativeBuilder(Library(native.instruction_set))
+    own, other = builder(*terms, scheme), build(*terms, scheme)
+    powers = np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, 41), scheme.gaps - 1)
+    gaps = np.einsum("vmg,tg->vmt", own.coefficients - other.coefficients, powers)
+    assert np.abs(gaps).max() <= ERROR_PER_STRIKE
+    numpy_seconds = seconds_of(lambda: build(*terms, scheme), 5)
+    benchmark.pedantic(lambda: builder(*terms, scheme), rounds=50, warmup_rounds=1)
+    seconds = benchmark.stats.stats.min
+    benchmark.extra_info.update(
+        instruction_set=native.instruction_set,
+        microseconds_per_table=seconds / count * 1e6,
+        numpy_microseconds_per_table=numpy_seconds / count * 1e6,
+        ratio_to_numpy=numpy_seconds / seconds,
     )
 
 

@@ -10,6 +10,7 @@
 
 #include "aggregate.h"
 #include "checks.h"
+#include "premium_tables.h"
 #include "tile.h"
 
 namespace SHOCKGRID_NAMESPACE {
@@ -219,4 +220,20 @@ SHOCKGRID_EXPORT(shockgrid_risk_arrays)
                      pnl + leaf * scenarios + start);
   }
   return any_nan(pnl, leaves * scenarios) ? NOT_A_NUMBER : DONE;
+}
+
+// Premium tables of puts of strike 1: coefficients [vols, count, gaps] and boundaries [vols, count].
+SHOCKGRID_EXPORT(shockgrid_premium_tables)
+(const Plan* plan, long long count, const double* years, const double* vols, const double* rates,
+ const double* yields, double* coefficients, double* boundaries) {
+  const long long puts = count * plan->vols;
+  bool good = all_finite(yields, puts);
+  const double* const positive[] = {years, vols, rates};
+  for (const double* column : positive) good = good && all_above_zero(column, puts);
+  if (!good) return NOT_FINITE;
+  Buffer<Group<Number>> group(1, good);
+  if (!good) return NO_MEMORY;
+  build_tables(*plan, {years, vols, rates, yields}, count, *group.items, coefficients, boundaries);
+  const bool bad = any_nan(coefficients, puts * plan->gaps) || any_nan(boundaries, puts);
+  return bad ? NOT_A_NUMBER : DONE;
 }

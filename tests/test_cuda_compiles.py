@@ -74,6 +74,19 @@ def test_compiles_without_spills_in_few_registers(nvrtc: ctypes.CDLL, path: Path
     assert max(registers) <= MOST_REGISTERS, log
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_premium_tables_compile(nvrtc: ctypes.CDLL, architecture: str) -> None:
+    """The headers that the CPU library is built from, a thread a put; they have no entry point yet."""
+    source = """#include "premium.h"
+    using namespace SHOCKGRID_NAMESPACE;
+    extern "C" __global__ void powers(const Plan plan, const Put<double>* puts, double* powers) {
+      const Sample<double> sample(plan, puts[threadIdx.x]);
+      convert(plan, sample.premiums, powers + threadIdx.x * plan.gaps);
+    }"""
+    status, log = compiled(nvrtc, source, *OPTIONS, f"--gpu-architecture={architecture}")
+    assert status == 0, log
+
+
 def test_a_text_that_is_wrong_is_seen(nvrtc: ctypes.CDLL) -> None:
     wrong = '#include "european.h"\nextern "C" __global__ void k(double* x) { *x = no_such_name(*x); }'
     status, log = compiled(nvrtc, wrong, *OPTIONS, "--gpu-architecture=sm_90")

@@ -23,6 +23,7 @@ from shockgrid.backends._native_library import (
     require_numbers,
     whole,
 )
+from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends._numpy_routes import EUROPEAN, routes
 from shockgrid.backends.contract import Series
@@ -45,7 +46,7 @@ class NativeBackend:
 
     None changes a bit of any result, nor do row order, company or threads. The interpreter's lock is free
     while the kernels run. Options that early exercise is worth something for, and instruments settled in
-    coin, have no kernel yet: the NumPy backend prices those.
+    coin, have no kernel yet: the NumPy backend prices those, from premium tables that kernels compute.
 
     Raises
     ------
@@ -56,7 +57,7 @@ class NativeBackend:
         self, instruction_set: str | None = None, *, tile_elements: int = 65_536, block_elements: int = 32_768
     ) -> None:
         self._library = Library(instruction_set)
-        self._plain = NumpyBackend()
+        self._plain = NumpyBackend(builder=NativeBuilder(self._library))
         self.name = "native"
         self.instruction_set = self._library.name
         self.xp: ModuleType = np

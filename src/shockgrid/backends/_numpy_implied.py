@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends._numpy_grid_read import WILD
+from shockgrid.backends._numpy_routes import GRID, routes
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
 from shockgrid.pricing.certain import certain_values
@@ -21,7 +23,8 @@ MOST_STEPS = 80
 USUAL_START = 0.3  #: where the price has no European vol
 LONGEST_STEP = 0.5  #: of the log of the vol: what lies farther was perhaps never needed
 NARROWEST = 1e-13  #: bracket of the log of the vol
-LOGS = (float(np.log(SMALLEST_VOL)), float(np.log(LARGEST_VOL)) - 1e-12)
+NEAR_TOP = 0.7  #: below the highest log: the search does not begin at its end
+LOWEST_LOG, HIGHEST_LOG = float(np.log(SMALLEST_VOL)), float(np.log(LARGEST_VOL)) - 1e-12
 
 
 def implied_american(
@@ -31,8 +34,8 @@ def implied_american(
 
     ``below_intrinsic`` is a price below the best exercise at any moment if the spot moves with its forward,
     ``no_time_value`` one that is exactly that of exercise now: every low vol gives it. The start is the
-    European vol of the same price; the rest is the secant method in the log of the vol, bracketed. Each
-    option is solved by itself.
+    European vol of the same price; the rest is the secant method in the log of the vol, bracketed by 0.2 %
+    and 800 %, or where grids end (vol sqrt(T) = 4) if that is less. Each option is solved by itself.
     """
     reasons = np.full(len(series), "", "U15")
     spots = series.units * series.spots
@@ -54,6 +57,12 @@ def implied_american(
     return vols, reasons
 
 
+def _tops(series: Series) -> Floats:
+    """Log of the highest vol that is tried."""
+    readable = np.log(WILD / np.sqrt(series.years)) - 1e-12
+    return np.where(routes(series) == GRID, np.minimum(readable, HIGHEST_LOG), HIGHEST_LOG)
+
+
 def _certain(series: Series) -> Floats:
     late = np.minimum(series.ex_years, series.years[:, None])
     cash = series.units[:, None] * series.ex_cash
@@ -70,16 +79,17 @@ def _start(series: Series, prices: Floats) -> Floats:
     own = series.take(live)
     columns = (prices[live], forwards[live], own.strikes, own.years, own.discount_factors, own.is_call)
     found[live] = implied_vol(*columns)[0]
-    return np.clip(np.where(found > 0.0, found, USUAL_START), 2.0 * SMALLEST_VOL, 0.5 * LARGEST_VOL)
+    return np.maximum(np.where(found > 0.0, found, USUAL_START), 2.0 * SMALLEST_VOL)
 
 
 def _solve(
     series: Series, prices: Floats, values_of: Callable[[Series], Floats]
 ) -> tuple[Floats, NDArray[np.str_]]:
     count = len(series)
-    logs, misses = np.log(_start(series, prices)), np.zeros(count)
+    tops, misses = _tops(series), np.zeros(count)
+    logs = np.minimum(np.log(_start(series, prices)), tops - NEAR_TOP)
     before, missed = logs.copy(), np.zeros(count)
-    low, high = np.full(count, LOGS[0]), np.full(count, LOGS[1])
+    low, high = np.full(count, LOWEST_LOG), tops.copy()
     best, least = logs.copy(), np.full(count, np.inf)
     scales = series.units * series.spots
     going = np.arange(count)
@@ -97,7 +107,7 @@ def _solve(
         following = _next(going, step, logs, misses, before, missed, low, high)
         before[going], missed[going], logs[going] = logs[going], misses[going], following
     reasons = np.where(least <= LARGEST_JUMP * scales, "", "not_reproduced").astype("U15")
-    reasons[(reasons != "") & (best > LOGS[1] - 1e-6)] = "above_max"
+    reasons[(reasons != "") & (best > tops - 1e-6)] = "above_max"
     return np.where(reasons == "", np.exp(best), 0.0), reasons
 
 

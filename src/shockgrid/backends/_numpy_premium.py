@@ -71,18 +71,19 @@ def build(years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: S
     coefficients = np.empty((scheme.vols, count, scheme.gaps))
     boundaries = np.empty((scheme.vols, count))
     width = max(1, LANES // scheme.vols)
-    places = _ends_and_between(scheme.vols)[:, None]
+    places = ends_and_between(scheme.vols)[:, None]
     for start in range(0, count, width):
         part = slice(start, start + width)
         shape = (scheme.vols, len(years[part]))
         spread = [np.broadcast_to(a[part], shape).ravel() for a in (years, rates, yields)]
         lanes = Puts(spread[0], vols_at(ranges[part], places).ravel(), *spread[1:])
         premiums, edges = _sampled(lanes, scheme)
-        powers = combined(_power_matrix(scheme.gaps), premiums).reshape(scheme.gaps, *shape)
+        series = combined(chebyshev_matrix(scheme.gaps), premiums)
+        powers = combined(power_matrix(scheme.gaps), series).reshape(scheme.gaps, *shape)
         by_vol = np.ascontiguousarray(powers.transpose(1, 2, 0)).reshape(scheme.vols, -1)
-        fitted = combined(_vol_matrix(scheme.vols), by_vol)
+        fitted = combined(vol_matrix(scheme.vols), by_vol)
         coefficients[:, part] = fitted.reshape(scheme.vols, -1, scheme.gaps)
-        boundaries[:, part] = combined(_vol_matrix(scheme.vols), edges.reshape(shape))
+        boundaries[:, part] = combined(vol_matrix(scheme.vols), edges.reshape(shape))
     return Tables(coefficients, boundaries)
 
 
@@ -90,8 +91,7 @@ def _sampled(puts: Puts, scheme: Scheme) -> tuple[Floats, Floats]:
     """Premiums over strike at the nodes in z, [gaps, L], and logs of the boundary in deviations, [L]."""
     limits, squares = puts.log_limits(), solve(puts, scheme.effort)
     edges, deviations = limits - np.sqrt(squares[0]), puts.vols * np.sqrt(puts.years)
-    z = FARTHEST * np.square(0.5 * (1.0 + _nodes(scheme.gaps)))
-    logs = edges + z[:, None] * deviations
+    logs = edges + distances(scheme.gaps)[:, None] * deviations
     spots, total = np.exp(logs), np.zeros_like(logs)
     abscissae, weights = quadrature(scheme.effort.premium_points)
     rows = interpolation_rows(np.sqrt(1.0 - abscissae**2), scheme.effort.nodes)
@@ -106,13 +106,13 @@ def _sampled(puts: Puts, scheme: Scheme) -> tuple[Floats, Floats]:
     return total, edges / deviations
 
 
-def _ends_and_between(count: int) -> Floats:
+def ends_and_between(count: int) -> Floats:
     """Chebyshev nodes of the second kind: neighbouring ranges share the end, so values meet there."""
     return np.asarray(np.cos(np.pi * np.arange(count) / (count - 1)))
 
 
 @cache
-def _vol_matrix(count: int) -> Floats:
+def vol_matrix(count: int) -> Floats:
     """From values at those nodes to Chebyshev coefficients, [count, count]."""
     orders, places = np.arange(count)[:, None], np.arange(count)
     ends = np.where((np.arange(count) == 0) | (np.arange(count) == count - 1), 0.5, 1.0)
@@ -125,8 +125,13 @@ def _nodes(count: int) -> Floats:
     return np.asarray(np.cos(np.pi * (2.0 * np.arange(count) + 1.0) / (2.0 * count)))
 
 
+def distances(count: int) -> Floats:
+    """The nodes in z."""
+    return np.asarray(FARTHEST * np.square(0.5 * (1.0 + _nodes(count))))
+
+
 @cache
-def _chebyshev_matrix(count: int) -> Floats:
+def chebyshev_matrix(count: int) -> Floats:
     """From values at the nodes to Chebyshev coefficients, [count, count]."""
     orders, places = np.arange(count)[:, None], np.arange(count)
     scale = np.where(orders > 0, 2.0, 1.0) / count
@@ -134,12 +139,12 @@ def _chebyshev_matrix(count: int) -> Floats:
 
 
 @cache
-def _power_matrix(count: int) -> Floats:
-    """From values at the nodes to coefficients of powers, [count, count]."""
+def power_matrix(count: int) -> Floats:
+    """From Chebyshev coefficients to those of powers, [count, count]: whole numbers.
+
+    In two steps, because the product of the two matrices turns an ulp of a premium into 1e5 ulps of a power.
+    """
     powers = np.zeros((count, count))
     for order in range(count):
         powers[: order + 1, order] = chebyshev.cheb2poly(np.eye(count)[order][: order + 1])
-    product: Floats = np.zeros((count, count))
-    for order in range(count):
-        product += powers[:, order, None] * _chebyshev_matrix(count)[order]
-    return product
+    return powers

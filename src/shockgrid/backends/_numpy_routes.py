@@ -9,8 +9,8 @@ from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
 
 EUROPEAN, TABLE, GRID = 0, 1, 2
-#: Rate * years up to which a rate counts as 0: its premium is at most as much of the strike, and with less the
-#: start of the boundary has no digits left.
+#: Rate * years up to which a rate counts as 0: its premium is at most as much of the strike, and with less
+#: the start of the boundary has no digits left.
 NOTHING = 1e-11
 LONGEST, LARGEST_GROWTH = 12.0, 4.0  #: years, and rate * years in size, up to which tables were measured
 #: (yield - rate) * sqrt(years) / vol of a put up to which they were: a spot that falls faster reaches the

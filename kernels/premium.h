@@ -1,0 +1,60 @@
+// Early-exercise premiums of American puts of strike 1 at the nodes of a table, a lane a put, and the table's
+// coefficients. What src/shockgrid/backends/_numpy_premium.py does and explains, node for node.
+#pragma once
+#include "boundary.h"
+
+namespace SHOCKGRID_NAMESPACE {
+
+// The most vols and gaps that a plan may have.
+constexpr int MOST_VOLS = 16, MOST_GAPS = 24;
+
+// Premiums over strike at the nodes in z, and the log of the boundary in deviations.
+template <class Number> struct Sample {
+  Number premiums[MOST_GAPS], edge;
+
+  SHOCKGRID_NO_INLINE Sample(const Plan& plan, const Put<Number>& put) {
+    Number squares[MOST_NODES], logs[MOST_GAPS], spots[MOST_GAPS];
+    const Number limit = put.log_limit(), deviation = put.vol * square_root(put.years);
+    solve(plan, put, limit, squares);
+    const Number highest = limit - square_root(squares[0]), inverse = 1.0 / deviation;
+    edge = highest / deviation;
+    for (long long g = 0; g < plan.gaps; ++g) {
+      logs[g] = highest + plan.distances[g] * deviation;
+      spots[g] = exponential(logs[g]);
+      premiums[g] = Number(0.0);
+    }
+    for (long long j = 0; j < plan.premium_points; ++j) {
+      const double y = plan.premium_abscissae[j];
+      const Number past = between(plan.premium_rows + j * plan.nodes, squares, plan.nodes, limit);
+      const Number elapsed = put.years * (y * y), span = plan.premium_weights[j] * put.years;
+      const Number moved = (put.rate - put.yield) * elapsed - past;
+      const Number spread = y * deviation, turn = inverse * (1.0 / y);
+      const Number earned = span * put.rate * exponential(-put.rate * elapsed);
+      const Number paid = span * put.yield * exponential(-put.yield * elapsed);
+      for (long long g = 0; g < plan.gaps; ++g) {
+        const Number low = (logs[g] + moved) * turn - 0.5 * spread;
+        const Number cash = earned * normal_of(-low).below;
+        premiums[g] = premiums[g] + (cash - paid * spots[g] * normal_of(-(low + spread)).below);
+      }
+    }
+  }
+};
+
+// From the premiums of a sample to coefficients of powers of t.
+template <class Number> SHOCKGRID_INLINE void convert(const Plan& plan, const Number* premiums, Number* powers) {
+  Number series[MOST_GAPS];
+  for (long long k = 0; k < plan.gaps; ++k)
+    series[k] = combined(plan.chebyshev_matrix + k * plan.gaps, premiums, plan.gaps);
+  for (long long k = 0; k < plan.gaps; ++k)
+    powers[k] = combined(plan.power_matrix + k * plan.gaps, series, plan.gaps);
+}
+
+// One coefficient in the vol of a number that ``puts`` holds for each vol of a table, ``stride`` apart.
+SHOCKGRID_INLINE double vol_coefficient(const Plan& plan, long long order, const double* puts, long long stride) {
+  const double* row = plan.vol_matrix + order * plan.vols;
+  double sum = row[0] * puts[0];
+  for (long long i = 1; i < plan.vols; ++i) sum = sum + row[i] * puts[i * stride];
+  return sum;
+}
+
+}  // namespace SHOCKGRID_NAMESPACE

@@ -1,0 +1,223 @@
+"""Premium tables of the compiled kernels: NumPy's, node for node; the same bits on every instruction set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from every_backend import option_rows, required_sets
+from numpy.polynomial import chebyshev, polynomial
+from numpy.testing import assert_array_equal
+from test_numpy_backend import grid, same_bytes
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends import NativeBackend, NumpyBackend
+from shockgrid.backends import _numpy_boundary as boundary
+from shockgrid.backends._native_library import SLOW, Library
+from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._numpy_premium import FARTHEST, FINE, USUAL, Scheme, Tables, build
+from shockgrid.backends._numpy_routes import LARGEST_GROWTH, LONGEST
+from shockgrid.backends.vol_ranges import HIGHEST, LOWEST, vols_at
+from shockgrid.errors import InputError
+
+#: What we hold ourselves to, of the strike; the observed maximum is 2e-14, and NumPy's own tables move as far
+#: when the years move by an ulp.
+TOLERANCE = 1e-12
+MINUTES_PER_YEAR = 525_600
+#: rate * years from which NumPy's fixed point has digits to work with where the yield is above the rate.
+LEAST_GROWTH = 1e-9
+
+SETS = required_sets()
+BUILDERS = {name: NativeBuilder(Library(name)) for name in SETS}
+SCHEMES = pytest.mark.parametrize("scheme", [USUAL, FINE], ids=["usual", "fine"])
+
+
+class Terms(NamedTuple):
+    years: Floats
+    rates: Floats
+    yields: Floats
+    ranges: Codes
+
+    def only(self, rows: object) -> Terms:
+        return Terms(*(column[rows] for column in self))
+
+
+def random_terms(kind: str, count: int, seed: int = 1) -> Terms:
+    """Ten minutes to ten years, all ranges of vols; rates and yields of one kind, as far as tables reach."""
+    rng = np.random.default_rng(seed)
+    years = np.exp(rng.uniform(np.log(10 / MINUTES_PER_YEAR), np.log(10.0), count))
+    rates, yields = rng.uniform(0.001, 0.1, count), rng.uniform(0.0, 0.1, count)
+    if kind == "yield above rate":
+        yields = rates * rng.uniform(1.0, 4.0, count)
+    elif kind == "negative yield":
+        yields = -rates * rng.uniform(0.0, 4.0, count)
+    elif kind == "no yield":
+        yields = np.zeros(count)
+    elif kind == "equal":
+        yields = rates.copy()
+    elif kind == "large":
+        rates, yields = rng.uniform(0.5, 4.0, count) / years, rng.uniform(-4.0, 4.0, count) / years
+    elif kind == "tiny":
+        rates = LEAST_GROWTH * 10 ** rng.uniform(0.0, 6.0, count) / years
+        yields = rates * rng.uniform(-2.0, 3.0, count)
+    else:
+        assert kind == "common"
+    shares = LARGEST_GROWTH / np.maximum(np.maximum(rates, np.abs(yields)) * years, LARGEST_GROWTH)
+    return Terms(years, rates * shares, yields * shares, rng.integers(LOWEST, HIGHEST + 1, count))
+
+
+KINDS = ("common", "yield above rate", "negative yield", "no yield", "equal", "large", "tiny")
+
+
+def premiums(tables: Tables, places: Floats, logs: Floats, deviations: Floats) -> Floats:
+    """Premiums over strike of [M] tables, [places, logs, M], at log spots over strike ``logs`` [n, M]."""
+    edges = chebyshev.chebval(places, tables.boundaries)  # [M, places]
+    powers = chebyshev.chebval(places, tables.coefficients)  # [M, gaps, places]
+    z = logs[None] / deviations.T[:, None] - edges.T[:, None]
+    t = 2.0 * np.sqrt(np.clip(z, 0.0, FARTHEST) / FARTHEST) - 1.0
+    values = polynomial.polyval(t, powers.transpose(1, 2, 0)[:, :, None], tensor=False)
+    return np.asarray(np.where(z < FARTHEST, values, 0.0))
+
+
+def largest_gap(own: Tables, other: Tables, terms: Terms) -> float:
+    """Between the premiums of two builders at the same spots, of the strike."""
+    places = np.linspace(-1.0, 1.0, 15)
+    deviations = vols_at(terms.ranges[:, None], places) * np.sqrt(terms.years)[:, None]
+    edges = chebyshev.chebval(0.0, other.boundaries) * deviations[:, 7]
+    logs = edges + np.linspace(0.01, 5.9, 23)[:, None] * deviations[:, 7]
+    gaps = premiums(own, places, logs, deviations) - premiums(other, places, logs, deviations)
+    return float(np.abs(gaps).max())
+
+
+def same_tables(own: Tables, other: Tables) -> bool:
+    return (own.coefficients.tobytes(), own.boundaries.tobytes()) == (
+        other.coefficients.tobytes(),
+        other.boundaries.tobytes(),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@SCHEMES
+@pytest.mark.parametrize("name", SETS)
+def test_agrees_with_numpy(name: str, scheme: Scheme, kind: str) -> None:
+    terms = random_terms(kind, 3 if name == SLOW else 100)
+    own, other = BUILDERS[name](*terms, scheme), build(*terms, scheme)
+    assert np.isfinite(own.coefficients).all()
+    assert np.isfinite(own.boundaries).all()
+    assert largest_gap(own, other, terms) <= TOLERANCE
+    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.gaps - 1)
+    gaps = np.einsum("vmg,tg->vmt", own.coefficients - other.coefficients, basis)
+    assert np.abs(gaps).max() <= TOLERANCE
+
+
+def test_the_kinds_are_of_every_regime() -> None:
+    """FP-A, FP-B and flat, by the drift over the vol; see ``_numpy_boundary``."""
+    found = set()
+    for kind in KINDS:
+        terms = random_terms(kind, 100)
+        vols = vols_at(terms.ranges, 0.0)
+        drifts = np.abs(terms.rates - terms.yields) * np.sqrt(terms.years) / vols
+        found |= set(np.digitize(drifts, [boundary.FP_A_DRIFT, boundary.FLAT_DRIFT]).tolist())
+    assert found == {0, 1, 2}
+
+
+@SCHEMES
+def test_the_same_bits_on_every_instruction_set(scheme: Scheme) -> None:
+    for kind in KINDS:
+        terms = random_terms(kind, 11, seed=7)
+        first, *others = (builder(*terms, scheme) for builder in BUILDERS.values())
+        assert all(same_tables(other, first) for other in others)
+
+
+@SCHEMES
+def test_order_and_company_change_no_bit(scheme: Scheme) -> None:
+    parts = [random_terms(kind, 9, seed=3) for kind in KINDS]
+    terms = Terms(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    builder, count = BUILDERS[SETS[0]], len(terms.years)
+    together = builder(*terms, scheme)
+    for rows in (np.random.default_rng(2).permutation(count), np.arange(5, 18), *np.arange(count)[:, None]):
+        some = builder(*terms.only(rows), scheme)
+        assert_array_equal(some.coefficients, together.coefficients[:, rows])
+        assert_array_equal(some.boundaries, together.boundaries[:, rows])
+
+
+@pytest.mark.parametrize("growth", [2e-14, 1e-13, 1e-11])
+@SCHEMES
+def test_rates_of_next_to_nothing_are_worth_next_to_nothing(scheme: Scheme, growth: float) -> None:
+    """A premium is at most the interest on the strike, r T."""
+    terms = random_terms("yield above rate", 200)
+    rates = growth / terms.years
+    terms = terms._replace(yields=terms.yields / terms.rates * rates, rates=rates)
+    tables = BUILDERS[SETS[0]](*terms, scheme)
+    assert np.isfinite(tables.coefficients).all()
+    assert np.isfinite(tables.boundaries).all()
+    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.gaps - 1)
+    values = np.einsum("vmg,tg->vmt", chebyshev_values(tables), basis)
+    assert np.abs(values).max() <= 2.0 * growth
+
+
+def chebyshev_values(tables: Tables) -> Floats:
+    """Coefficients of powers at the nodes in the vol, [vols, M, gaps]."""
+    count = len(tables.coefficients)
+    nodes = np.cos(np.pi * np.arange(count) / (count - 1))
+    basis = chebyshev.chebvander(nodes, count - 1)
+    return np.asarray(np.einsum("xv,vmg->xmg", basis, tables.coefficients))
+
+
+def test_no_tables_and_the_ends_of_what_is_tabulated() -> None:
+    nothing = BUILDERS[SETS[0]](*random_terms("common", 0), USUAL)
+    assert nothing.coefficients.shape == (USUAL.vols, 0, USUAL.gaps)
+    assert nothing.boundaries.shape == (USUAL.vols, 0)
+    ranges = np.array([LOWEST, HIGHEST])
+    longest = Terms(np.full(2, LONGEST), np.full(2, 0.3), np.full(2, -0.3), ranges)
+    for scheme in (USUAL, FINE):
+        own, other = BUILDERS[SETS[0]](*longest, scheme), build(*longest, scheme)
+        assert largest_gap(own, other, longest) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("years", np.nan, "expected a finite number above 0"),
+        ("years", 0.0, "expected a finite number above 0"),
+        ("years", np.inf, "expected a finite number above 0"),
+        ("rates", np.nan, "expected a finite number above 0"),
+        ("rates", -0.01, "expected a finite number above 0"),
+        ("yields", np.nan, "expected a finite number"),
+        ("yields", -np.inf, "expected a finite number"),
+    ],
+)
+def test_what_is_not_finite_is_refused(column: str, value: float, expected: str) -> None:
+    terms = random_terms("common", 21)
+    changed = getattr(terms, column).copy()
+    changed[17] = value
+    for builder in BUILDERS.values():
+        with pytest.raises(InputError, match=expected) as caught:
+            builder(*terms._replace(**{column: changed}), USUAL)
+        assert (caught.value.line, caught.value.column) == (17, column)
+
+
+def test_american_options_priced_from_them() -> None:
+    """Values of whole backends: NumPy's within the tolerance, and the same bits on every instruction set."""
+    rng, count = np.random.default_rng(5), 40
+    series = replace(
+        option_rows(count, strikes=rng.uniform(70.0, 130.0, count), vols=rng.uniform(0.1, 1.5, count)),
+        years=np.repeat(rng.uniform(0.01, 3.0, 4), count // 4),
+        is_american=np.ones(count, np.bool_),
+        rates=np.full(count, 0.05),
+        yields=np.full(count, 0.02),
+    )
+    states = grid(5, 2)
+    values = [NativeBackend(name).price(series, states) for name in SETS]
+    assert all(same_bytes(other, values[0]) for other in values)
+    european = NumpyBackend().price(replace(series, is_american=np.zeros(count, np.bool_)), states)
+    assert (values[0] - european).max() > 1.0
+    gaps = values[0] - NumpyBackend().price(series, states)
+    assert np.abs(gaps).max() <= TOLERANCE * series.strikes.max()
+
+
+def test_a_scheme_beyond_the_kernels_is_refused() -> None:
+    with pytest.raises(InputError, match="at most 16 vols"):
+        BUILDERS[SETS[0]](*random_terms("common", 1), USUAL._replace(vols=17))
