@@ -15,9 +15,13 @@ from test_demo_firm import built
 from test_european import ERROR_PER_SPOT, SPOT, make_grid, make_series, plain, seconds_of
 
 from shockgrid.backends import NativeBackend, NumpyBackend, Series
+from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import Columns, Library, pointer, whole
 from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._numpy_grid_frame import Contracts
+from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, build
+from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import BackendUnavailable
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
 from shockgrid.requirement import margin
@@ -28,6 +32,8 @@ from shockgrid.valuation import price_european
 #: because the branches in ndtr are learnt when the same few thousand numbers come round again.
 IN_CACHE, TILES = 256, 80
 ERROR_PER_STRIKE = 1e-12  #: between the premiums of two builders; see tests/test_native_premium.py
+#: Between native grids and NumPy's, in units of the strike (call: of the spot).
+GRID_ERROR = 1e-11
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,36 @@ def test_premium_tables(benchmark: Any, native: NativeBackend, scheme: Scheme) -
         instruction_set=native.instruction_set,
         microseconds_per_table=seconds / count * 1e6,
         numpy_microseconds_per_table=numpy_seconds / count * 1e6,
+        ratio_to_numpy=numpy_seconds / seconds,
+    )
+
+
+def grid_contracts(count: int, dividends: int) -> Contracts:
+    """American calls and puts of a month to 18 months; without dividends, puts with two boundaries."""
+    rng = np.random.default_rng(3)
+    years = rng.uniform(1 / 12, 1.5, count)
+    parts = np.sort(rng.uniform(0.05, 0.95, (count, dividends)), axis=1)
+    carry = np.full(count, 0.04 if dividends else -0.01), np.full(count, 0.0 if dividends else -0.03)
+    is_call = rng.random(count) < 0.5 if dividends else np.zeros(count, np.bool_)
+    cash = np.full(parts.shape, 0.7)
+    return Contracts(rng.uniform(80, 120, count), years, *carry, is_call, parts * years[:, None], cash)
+
+
+@pytest.mark.parametrize("dividends", [0, 1, 2, 4])
+def test_grids(benchmark: Any, native: NativeBackend, dividends: int) -> None:
+    """2,048 lanes (a contract at a lattice vol) of 145 nodes on one thread."""
+    count, native_solve = 2048, NativeSolver(Library())
+    contracts = grid_contracts(count, dividends)
+    firsts = first_nodes(np.random.default_rng(4).uniform(0.15, 0.6, count))
+    gaps = native_solve(contracts, firsts, 1) - solve(contracts, firsts, 1)
+    assert np.abs(gaps).max() < GRID_ERROR
+    numpy_seconds = seconds_of(lambda: solve(contracts, firsts, 1), 3)
+    benchmark.pedantic(lambda: native_solve(contracts, firsts, 1), rounds=15, warmup_rounds=1)
+    seconds = benchmark.stats.stats.min
+    benchmark.extra_info.update(
+        instruction_set=native.instruction_set,
+        microseconds_per_lane=seconds / count * 1e6,
+        numpy_microseconds_per_lane=numpy_seconds / count * 1e6,
         ratio_to_numpy=numpy_seconds / seconds,
     )
 

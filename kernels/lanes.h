@@ -47,6 +47,8 @@ template <class Number> SHOCKGRID_INLINE Number number_of(unsigned long long bit
   return __longlong_as_double(static_cast<long long>(bits));
 }
 template <class Number> SHOCKGRID_INLINE Number load(const double* from) { return *from; }
+SHOCKGRID_INLINE double gathered(const double* rows, unsigned long long row) { return rows[row]; }
+SHOCKGRID_INLINE void add_at(double* rows, unsigned long long row, double part) { rows[row] += part; }
 
 #else
 
@@ -144,6 +146,18 @@ template <class Number> SHOCKGRID_INLINE Number load(const double* from) {
 }
 template <class Number> SHOCKGRID_INLINE void store(Number value, double* to) {
   __builtin_memcpy(to, &value, sizeof value);
+}
+// Of each lane the row that is its own: moves bits and rounds nothing, so that no instruction set matters.
+template <int count>
+SHOCKGRID_INLINE Lanes<count> gathered(const Lanes<count>* rows, typename Image<Lanes<count>>::Type row) {
+  Lanes<count> result;
+  SHOCKGRID_UNROLL
+  for (int lane = 0; lane < count; ++lane) result.lanes[lane] = rows[row[lane]].lanes[lane];
+  return result;
+}
+template <int count>
+SHOCKGRID_INLINE void add_at(Lanes<count>* rows, typename Image<Lanes<count>>::Type row, Lanes<count> part) {
+  for (int lane = 0; lane < count; ++lane) rows[row[lane]].lanes[lane] += part.lanes[lane];
 }
 
 // Two rows of a square block trade their lanes ``step`` apart; log2(count) such rounds transpose it.

@@ -237,3 +237,5 @@ SHOCKGRID_EXPORT(shockgrid_premium_tables)
   const bool bad = any_nan(coefficients, puts * plan->gaps) || any_nan(boundaries, puts);
   return bad ? NOT_A_NUMBER : DONE;
 }
+
+#include "native_grids.h"

@@ -87,6 +87,22 @@ def test_premium_tables_compile(nvrtc: ctypes.CDLL, architecture: str) -> None:
     assert status == 0, log
 
 
+def test_the_grids_compile_for_a_gpu_thread(nvrtc: ctypes.CDLL) -> None:
+    source = """
+        #include "dividends.h"
+        using namespace SHOCKGRID_NAMESPACE;
+        extern "C" __global__ void solve(double* nodes, double* paid, int count, Terms<double> terms) {
+          Grid<double> grids[] = {{frame_of(terms), nodes, nodes + NODES, nodes + 2 * NODES}};
+          const Dividends<double> dividends[] = {{count, paid, paid + count, 0.0, terms.is_call, 0.0}};
+          double* const results[] = {nodes + 3 * NODES};
+          solve_grids<HELD>(grids, dividends, results);
+          solve_grids<ONE_SIDE>(grids, dividends, results);
+          solve_grids<TWO_SIDES>(grids, dividends, results);
+        }"""
+    status, log = compiled(nvrtc, source, *OPTIONS, "--gpu-architecture=sm_90")
+    assert status == 0, log
+
+
 def test_a_text_that_is_wrong_is_seen(nvrtc: ctypes.CDLL) -> None:
     wrong = '#include "european.h"\nextern "C" __global__ void k(double* x) { *x = no_such_name(*x); }'
     status, log = compiled(nvrtc, wrong, *OPTIONS, "--gpu-architecture=sm_90")

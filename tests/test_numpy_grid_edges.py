@@ -76,3 +76,14 @@ def test_the_slow_pricer_answers_where_the_mask_says(monkeypatch):
     assert values_of(crowded, spots, vols) == truth_of(crowded, spots, vols)
     monkeypatch.setattr(reader, "with_dividends", lambda spot, *_: np.full_like(spot, 77.0))
     assert values_of(crowded, spots, vols) == 77.0
+
+
+@pytest.mark.parametrize("is_call", [True, False])
+def test_a_dividend_that_moves_no_node_moves_no_value(is_call):
+    """Taken at expiry, it leaves every node where it was, but for rounding: at the ends too, at any vol."""
+    contracts = contracts_of(100.0, np.full(200, 0.5), 0.0, 0.0, is_call, [0.2, 0.5 - 2e-6], [1.0, 1.0])
+    vols = np.exp(np.linspace(np.log(0.05), np.log(1.5), 200))[None]
+    spots = 100.0 * np.exp(np.linspace(-3.0, 3.0, 25))[:, None] * np.ones(200)
+    rises = np.diff(values_of(contracts, spots, vols)[:, 0], axis=0) * (1.0 if is_call else -1.0)
+    assert rises.min() >= -GRID * 100.0
+    assert (rises <= np.diff(spots, axis=0) + GRID * 100.0).all()

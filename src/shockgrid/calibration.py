@@ -15,6 +15,8 @@ from shockgrid.market_series import as_quoted, series
 from shockgrid.quote_times import DOUBTS, quote_times
 
 VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its cap), the nearer end is used
+#: The upper end is no more than this over sqrt(years): what is worth more is worth nearly its cap at any vol.
+LARGEST_DEVIATION, SHORTEST = 3.0, 1e-6
 
 
 def calibrated(market: Market, backend: Backend) -> Market:
@@ -64,7 +66,8 @@ def _implied(market: Market, backend: Backend, rows: Codes, ages: Floats) -> tup
     """All vols [N], those of ``rows`` implied from marks ``ages`` years old, and the rows clamped."""
     table, quoted = market.instruments, as_quoted(series(market, rows), ages[rows])
     vols, reasons = (backend.get(found) for found in backend.implied(quoted, table.marks[rows]))
-    vols = np.where(reasons == "above_max", VOL_BAND[1], np.where(reasons == "", vols, VOL_BAND[0]))
+    most = np.minimum(VOL_BAND[1], LARGEST_DEVIATION / np.sqrt(np.maximum(quoted.years, SHORTEST)))
+    vols = np.where(reasons == "above_max", most, np.where(reasons == "", vols, VOL_BAND[0]))
     all_vols = table.vols.copy()
     all_vols[rows] = vols
     clamped = (reasons != "") & (table.years[rows] > 0.0)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import (
     DONE,
     Columns,
@@ -46,7 +47,7 @@ class NativeBackend:
 
     None changes a bit of any result, nor do row order, company or threads. The interpreter's lock is free
     while the kernels run. Options that early exercise is worth something for, and instruments settled in
-    coin, have no kernel yet: the NumPy backend prices those, from premium tables that kernels compute.
+    coin, are priced by the NumPy backend, from premium tables and grids that kernels compute.
 
     Raises
     ------
@@ -57,7 +58,7 @@ class NativeBackend:
         self, instruction_set: str | None = None, *, tile_elements: int = 65_536, block_elements: int = 32_768
     ) -> None:
         self._library = Library(instruction_set)
-        self._plain = NumpyBackend(builder=NativeBuilder(self._library))
+        self._plain = NumpyBackend(builder=NativeBuilder(self._library), solver=NativeSolver(self._library))
         self.name = "native"
         self.instruction_set = self._library.name
         self.xp: ModuleType = np

@@ -13,7 +13,9 @@ from shockgrid.pricing.certain import certain_values
 from shockgrid.pricing.dividends import with_dividends
 
 CERTAIN = 1e-6  #: deviation vol * sqrt(years) up to which the spot is certain, to 4e-7 of it
-WILD = 4.0  #: deviation above which ``with_dividends`` answers
+#: Deviation above which ``with_dividends`` answers, at tens of milliseconds each. Between 4 and this the grid
+#: errs by up to 5e-4 x spot in puts, which are then worth nearly the strike.
+WILD = 6.0
 WILDEST = 25.0  #: and above which an option is worth what it is at this one, its bound, to rounding
 COARSE = 0.8  #: deviations between nodes above which ``with_dividends`` answers
 READABLE, SURE, TRUTH, BOUND = range(4)  #: routes of an option at a vol
@@ -26,7 +28,7 @@ def routes(contracts: Contracts, vols: Floats) -> Codes:
     READABLE  from a grid
     SURE      no time or no vol: the best exercise of a certain spot
     TRUTH     ``with_dividends``: nodes too far apart (large dividends at a vol near 0), vol sqrt(T) above
-              4, a call with its first two ex-dates in close succession shortly, or a vol off the lattice
+              6, a call with its first two ex-dates in close succession shortly, or a vol off the lattice
     BOUND     vol sqrt(T) above 25
     ========  ====================================================================================
     """

@@ -149,7 +149,7 @@ class _Lanes:
         return np.asarray(own - np.exp(other * times) * self.ratios)
 
     def _jump(self, level: Floats, times: Floats, dividend: int) -> Floats:
-        """Cross an ex-date: what is held there, or what exercise just before gives.
+        """Cross an ex-date: what is held there, or what exercise just before gives; no cash, no change.
 
         A spot that cannot pay ends at 0. Below the grid a put is continued along its slope, at most to its
         bound; a call is worth nothing there.
@@ -170,7 +170,7 @@ class _Lanes:
         beyond = np.where(is_call, 0.0, np.where(alive, np.minimum(beyond, bound), bound))
         held = np.where(inside, held, beyond) * np.maximum(kept, 0.0)
         passes = self.soon if dividend == len(self.left) - 1 else np.zeros(len(cash), np.bool_)
-        return _better(held, self._exercise(times), passes)
+        return np.where(cash > 0.0, _better(held, self._exercise(times), passes), level)
 
 
 def _cubic(level: Floats, places: Floats) -> Floats:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.backends._numpy_grid_read import WILD
 from shockgrid.backends._numpy_routes import GRID, routes
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
@@ -23,6 +22,7 @@ MOST_STEPS = 80
 USUAL_START = 0.3  #: where the price has no European vol
 LONGEST_STEP = 0.5  #: of the log of the vol: what lies farther was perhaps never needed
 NARROWEST = 1e-13  #: bracket of the log of the vol
+FARTHEST = 4.0  #: deviations up to which grids are exact, and shocked vols are still on them
 NEAR_TOP = 0.7  #: below the highest log: the search does not begin at its end
 LOWEST_LOG, HIGHEST_LOG = float(np.log(SMALLEST_VOL)), float(np.log(LARGEST_VOL)) - 1e-12
 
@@ -35,7 +35,7 @@ def implied_american(
     ``below_intrinsic`` is a price below the best exercise at any moment if the spot moves with its forward,
     ``no_time_value`` one that is exactly that of exercise now: every low vol gives it. The start is the
     European vol of the same price; the rest is the secant method in the log of the vol, bracketed by 0.2 %
-    and 800 %, or where grids end (vol sqrt(T) = 4) if that is less. Each option is solved by itself.
+    and 800 %, or vol sqrt(T) = 4 with dividends if that is less. Each option is solved by itself.
     """
     reasons = np.full(len(series), "", "U15")
     spots = series.units * series.spots
@@ -59,7 +59,7 @@ def implied_american(
 
 def _tops(series: Series) -> Floats:
     """Log of the highest vol that is tried."""
-    readable = np.log(WILD / np.sqrt(series.years)) - 1e-12
+    readable = np.log(FARTHEST / np.sqrt(series.years))
     return np.where(routes(series) == GRID, np.minimum(readable, HIGHEST_LOG), HIGHEST_LOG)
 
 

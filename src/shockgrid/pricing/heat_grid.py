@@ -36,7 +36,7 @@ def grid_values(options: Options, *, american: bool, escrowed: bool) -> Floats:
             f"vol * sqrt(years) must be at most {LARGEST_DEVIATION:g} where finite differences are needed"
         )
         raise InputError(problem, value=float(deviations.max()))
-    result = np.empty(len(options.spots))
+    result, kind = np.empty(len(options.spots)), (american, escrowed)
     zeros, *shape = layout(options, escrowed=escrowed)
     shapes, which = np.unique(np.stack(shape, axis=1), axis=0, return_inverse=True)
     for index, (count, step, times) in enumerate(shapes):
@@ -44,9 +44,25 @@ def grid_values(options: Options, *, american: bool, escrowed: bool) -> Floats:
         at_once = max(1, CELLS_AT_ONCE // int(count))
         for start in range(0, len(rows), at_once):
             part = rows[start : start + at_once]
-            grid = _Grid(options.only(part), int(count), zeros[part], float(step), american, escrowed)
-            result[part] = grid.values(int(times))
+            result[part] = _values(options.only(part), int(count), zeros[part], float(step), int(times), kind)
     return result
+
+
+def _values(
+    options: Options, nodes: int, zeros: Floats, step: float, times: int, kind: tuple[bool, bool]
+) -> Floats:
+    """Values of options with the same nodes; those that differ by their spot alone are solved once."""
+    terms = np.column_stack(
+        [
+            *(options.strikes, options.years, options.vols, options.rates, options.yields),
+            *(options.is_call, zeros, options.cash),
+        ]
+    )
+    _, firsts, owners = np.unique(terms, axis=0, return_index=True, return_inverse=True)
+    solved = _Grid(options.only(firsts), nodes, zeros[firsts], step, *kind)
+    level = solved.solve(times)
+    reader = _Grid(options, nodes, zeros, step, *kind)
+    return reader.read(level[owners.reshape(-1)])
 
 
 class _Grid:
@@ -71,8 +87,8 @@ class _Grid:
         self.falls = np.where(self.is_call, self.drifts, -self.drifts)
         self.passed = 0  # dividends between now and expiry, counted from expiry
 
-    def values(self, steps: int) -> Floats:
-        """Values now, [m], in currency; ``steps`` in time are taken in a life without dividends."""
+    def solve(self, steps: int) -> Floats:
+        """Values now at the nodes, [m, nodes]; ``steps`` in time are taken in a life without dividends."""
         left = np.maximum(self.options.left, 1e-9)
         clock = min(FIRST, 0.5 * float(left[0])) if len(left) else FIRST
         origin, level = 0.0, self._start(clock)
@@ -82,7 +98,7 @@ class _Grid:
             if self.passed < len(left):
                 level = self._jump(level, end)
             origin = clock = end
-        return self._read(level)
+        return level
 
     def _stock(self, time: float, nodes: slice = slice(None)) -> Floats:
         """Lognormal price over strike at the nodes."""
@@ -170,8 +186,9 @@ class _Grid:
         self.passed += 1
         return np.maximum(level, self._exercise(time)) if self.american else level
 
-    def _read(self, level: Floats) -> Floats:
-        """Values in currency, [m], at the spots of today."""
+    def read(self, level: Floats) -> Floats:
+        """Values in currency, [m], at the spots of today, from the solved ``level`` [m, nodes]."""
+        self.passed = len(self.options.left)
         strikes = self.options.strikes[:, None]
         stock = self.options.spots[:, None] / strikes
         if self.escrowed:
