@@ -49,7 +49,7 @@ def test_edges(name, is_call):
 
 def test_routes():
     contracts = contracts_of(100.0, [0.0, 1.0, 1.0, 1.0, 1.0], 0.04, 0.0, False, [0.5], [1.0])
-    vols = np.array([[0.3, 0.0, 0.3, 5.0, 30.0]])
+    vols = np.array([[0.3, 0.0, 0.3, 7.0, 30.0]])
     assert routes(contracts, vols).tolist() == [[SURE, SURE, READABLE, TRUTH, BOUND]]
     far = contracts_of(100.0, 1e-6, 0.04, 0.0, False, [5e-7], [40.0])
     assert routes(far, np.array([[0.1]])) == TRUTH
