@@ -54,17 +54,19 @@ def demo(
     """Build a synthetic firm, margin it under both regimes, and write a run folder."""
     from tempfile import TemporaryDirectory
 
+    from shockgrid.backends import get_backend
     from shockgrid.cli_views import progress_bar, report
     from shockgrid.io.demo import write_demo
     from shockgrid.io.run_folder import write_run
 
     with refusals(), TemporaryDirectory() as scratch:
+        engine = get_backend(backend)
         with progress_bar("drawing the firm's equity") as progress:
             request, seconds = write_demo(
-                Path(scratch), accounts=accounts, seed=seed, backend=backend, progress=progress
+                Path(scratch), accounts=accounts, seed=seed, backend=backend, engine=engine, progress=progress
             )
         with progress_bar("margin") as progress:
-            outcome = request.compute(progress)
+            outcome = request.compute(progress, engine)
         folder = write_run(outcome, out, seconds=seconds)
         raise typer.Exit(report(outcome, folder, as_json=as_json))
 

@@ -109,9 +109,8 @@ def price_american(
     -------
     Values in currency, float64, of the broadcast shape, never NaN, at least the value of exercise now. The
     error is below 5e-6 of the spot (vols of 5-100 %, up to 3 years), 5e-5 with cash dividends or where
-    exercise lies between two boundaries; in the last bits a value may depend on what else is in the call.
-    Zero time gives the value of exercise, zero vol that of exercise at
-    the best moment.
+    exercise lies between two boundaries. Zero time gives the value of exercise, zero vol that of exercise
+    at the best moment.
 
     Raises
     ------

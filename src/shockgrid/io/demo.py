@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
+from shockgrid.backends import Backend
 from shockgrid.io.run_request import Progress, RunRequest
 from shockgrid.io.synthetic import draw_equity, synthetic_tables
 from shockgrid.io.tables import (
@@ -35,9 +36,17 @@ call_profile = "eod_batch"
 
 
 def write_demo(
-    folder: Path, *, accounts: int, seed: int, backend: str = "auto", progress: Progress | None = None
+    folder: Path,
+    *,
+    accounts: int,
+    seed: int,
+    backend: str = "auto",
+    engine: Backend | None = None,
+    progress: Progress | None = None,
 ) -> tuple[RunRequest, dict[str, float]]:
     """Write a synthetic firm under ``folder/inputs``, margined once so that a few accounts are in deficit.
+
+    ``engine`` is that backend where one is at hand: what it keeps serves the run that follows.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def write_demo(
     drawn = perf_counter()
     market, book = read_market(request.market), read_book(request.book)
     policy = Policy.from_toml(request.book / POLICY_TOML)
-    first = margin(book, market, policy, backend=backend, progress=progress)
+    first = margin(book, market, policy, backend=engine or backend, progress=progress)
     funded = draw_equity(first.accounts, tables.book["accounts"], seed=seed)
     write_tables({"accounts": funded}, request.book)
     return request, {"draw the firm": drawn - started, "draw its equity": perf_counter() - drawn}

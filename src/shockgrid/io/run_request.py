@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from shockgrid.backends import Backend
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.tables import POLICY_TOML, Sources, read_book, read_market
@@ -121,8 +122,8 @@ class RunRequest:
             problem = f"{folder}/manifest.json: not the manifest of a run: {error!r} in inputs"
             raise ShockgridError(problem) from error
 
-    def compute(self, progress: Progress | None = None) -> Outcome:
-        """Read everything and compute the margin."""
+    def compute(self, progress: Progress | None = None, engine: Backend | None = None) -> Outcome:
+        """Read everything and compute the margin, on ``engine`` if one of that backend is at hand."""
         started = perf_counter()
         regime: Regime | Policy = (
             Policy.from_toml(self.policy) if self.policy is not None else load_regime(self.regime)
@@ -133,7 +134,7 @@ class RunRequest:
         book = read_book(self.book, self.lots, column_map=column_map, sources=sources)
         hashes = {path: sha256(path) for path in [*sources.files, *self.settings()]}
         read = perf_counter()
-        result = margin(book, market, regime, backend=self.backend, progress=progress)
+        result = margin(book, market, regime, backend=engine or self.backend, progress=progress)
         seconds = {"read": read - started, "margin": perf_counter() - read}
         sizes = {
             "accounts": len(book.accounts),
