@@ -16,7 +16,7 @@ README = Path(__file__).parents[1] / "README.md"
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(shockgrid.__path__, "shockgrid.")
-    if module.name != "shockgrid.__main__"
+    if module.name not in ("shockgrid.__main__", "shockgrid._kernels")  # the second is no Python module
 )
 
 
