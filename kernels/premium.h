@@ -8,6 +8,9 @@ namespace SHOCKGRID_NAMESPACE {
 // The most vols and gaps that a plan may have.
 constexpr int MOST_VOLS = 16, MOST_GAPS = 24;
 
+// Distances are in deviations and a sixth of what the spot falls by: _numpy_premium.FARTHEST.
+constexpr double FARTHEST_GAP = 6.0;
+
 // Premiums over strike at the nodes in z, and the log of the boundary in deviations.
 template <class Number> struct Sample {
   Number premiums[MOST_GAPS], edge;
@@ -18,8 +21,9 @@ template <class Number> struct Sample {
     solve(plan, put, limit, squares);
     const Number highest = limit - square_root(squares[0]), inverse = 1.0 / deviation;
     edge = highest / deviation;
+    const Number unit = deviation + greater((put.yield - put.rate) * put.years, Number(0.0)) / Number(FARTHEST_GAP);
     for (long long g = 0; g < plan.gaps; ++g) {
-      logs[g] = highest + plan.distances[g] * deviation;
+      logs[g] = highest + plan.distances[g] * unit;
       spots[g] = exponential(logs[g]);
       premiums[g] = Number(0.0);
     }

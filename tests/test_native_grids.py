@@ -23,7 +23,7 @@ from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import InputError
 
 #: What we hold ourselves to against NumPy, in units of the strike (call: of the spot); seen: 4e-13.
-#: Mostly 1e-13; where held and exercise are equal to rounding, it decides on which side of a node a kink lies.
+#: Mostly 1e-13; where held and exercise are equal to rounding, it decides on which side of a node a kink is.
 AGAINST_NUMPY = 1e-9
 #: Of lanes without fused multiply-add in hardware, some fifty times slower.
 FEW = 64

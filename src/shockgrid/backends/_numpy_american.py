@@ -8,7 +8,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_black import LARGEST_LOG
-from shockgrid.backends._numpy_premium import FARTHEST
+from shockgrid.backends._numpy_premium import FARTHEST, unit
 from shockgrid.backends._numpy_routes import TABLE, off_tables, put_rates, routes
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
@@ -75,7 +75,10 @@ class Exercise:
         scales = np.where(part.is_call, spots, part.strikes)
         vols = np.clip(vols, SMALLEST_VOL, JUST_BELOW)
         coefficients, boundaries = self.kept.at(tables, place_in(range_of(vols), vols))
-        inverses = 1.0 / (vols * np.sqrt(part.years))
+        deviations = vols * np.sqrt(part.years)
+        rates, yields = put_rates(part)
+        inverses = 1.0 / unit(deviations, part.years, rates, yields)
+        boundaries = boundaries * (deviations * inverses)
         premiums = np.empty((len(cut.spot_rows), len(part)))
         for rule in range(len(vols)):
             rows = np.flatnonzero(cut.vol_rows == rule)

@@ -1,7 +1,7 @@
 """Early-exercise premiums of American options with a continuous yield, for all strikes and spots at once.
 
 Of puts of strike 1 with one expiry, rate and yield, the premium over the European value is one smooth
-function of the vol and of z = log(spot / boundary) / (vol sqrt(T)): nothing is left of spot and strike. A
+function of the vol and of z = log(spot / boundary) / unit: nothing is left of spot and strike. A
 table holds it for one range of vols (``vol_ranges``) as a polynomial of t = 2 sqrt(z / 6) - 1, whose
 coefficients are Chebyshev series in the log of the vol. Beyond z = 6 the premium is taken as 0, at z <= 0 the
 put is exercised. It moves when expiry, rate or yield move, not when the spot does.
@@ -42,7 +42,7 @@ class Scheme(NamedTuple):
 
 #: Measured against ``pricing.american`` over 16,000 draws: 2.1e-6 x spot for vols of 5-100 %, up to 3 years,
 #: rates and yields of 0-10 %; 7e-6 for 0.2-800 %, 10 minutes to 10 years, rates to 30 %, yields of any sign,
-#: within ``_numpy_routes.LARGEST_FALL``.
+#: within ``_numpy_routes.LARGEST_FALLS``.
 USUAL = Scheme(Effort(nodes=8, points=16, steps=6, premium_points=24), vols=8, gaps=16)
 FINE = Scheme(Effort(nodes=12, points=24, steps=7, premium_points=32), vols=10, gaps=18)
 USUAL_DEVIATION, USUAL_DRIFT, USUAL_GROWTH = 1.0, 2.0, 0.2
@@ -91,7 +91,8 @@ def _sampled(puts: Puts, scheme: Scheme) -> tuple[Floats, Floats]:
     """Premiums over strike at the nodes in z, [gaps, L], and logs of the boundary in deviations, [L]."""
     limits, squares = puts.log_limits(), solve(puts, scheme.effort)
     edges, deviations = limits - np.sqrt(squares[0]), puts.vols * np.sqrt(puts.years)
-    logs = edges + distances(scheme.gaps)[:, None] * deviations
+    units = unit(deviations, puts.years, puts.rates, puts.yields)
+    logs = edges + distances(scheme.gaps)[:, None] * units
     spots, total = np.exp(logs), np.zeros_like(logs)
     abscissae, weights = quadrature(scheme.effort.premium_points)
     rows = interpolation_rows(np.sqrt(1.0 - abscissae**2), scheme.effort.nodes)
@@ -123,6 +124,11 @@ def vol_matrix(count: int) -> Floats:
 def _nodes(count: int) -> Floats:
     """Chebyshev nodes of the first kind in (-1, 1)."""
     return np.asarray(np.cos(np.pi * (2.0 * np.arange(count) + 1.0) / (2.0 * count)))
+
+
+def unit(deviations: Floats, years: Floats, rates: Floats, yields: Floats) -> Floats:
+    """What z counts in logs of the spot: the deviation, and a sixth of what the spot falls by in the life."""
+    return np.asarray(deviations + np.maximum((yields - rates) * years, 0.0) / FARTHEST)
 
 
 def distances(count: int) -> Floats:

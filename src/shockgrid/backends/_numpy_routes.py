@@ -13,9 +13,9 @@ EUROPEAN, TABLE, GRID = 0, 1, 2
 #: the start of the boundary has no digits left.
 NOTHING = 1e-11
 LONGEST, LARGEST_GROWTH = 12.0, 4.0  #: years, and rate * years in size, up to which tables were measured
-#: (yield - rate) * sqrt(years) / vol of a put up to which they were: a spot that falls faster reaches the
-#: boundary from farther than the deviations they cover.
-LARGEST_FALL = 3.0
+#: (yield - rate) * sqrt(years) / vol of a put up to which they were: how fast the spot falls to the boundary.
+#: The second holds where the spot falls by more than a fifth of its log in the life.
+LARGEST_FALLS, DEEP = (25.0, 3.0), 0.2
 
 
 def routes(series: Series) -> Codes:
@@ -49,5 +49,7 @@ def off_tables(series: Series, vols: Floats) -> Mask:
     growth = np.maximum(np.abs(series.rates), np.abs(series.yields)) * series.years
     beyond = (series.years > LONGEST) | (growth > LARGEST_GROWTH)
     rates, yields = put_rates(series)
-    beyond = beyond | ((yields - rates) * np.sqrt(series.years) > LARGEST_FALL * vols)
+    falls = (yields - rates) * series.years
+    most = np.where(falls > DEEP, LARGEST_FALLS[1], LARGEST_FALLS[0])
+    beyond = beyond | (falls > most * vols * np.sqrt(series.years))
     return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | beyond)
