@@ -111,7 +111,7 @@ def test_no_lane_sees_the_others(native: NativeSolver) -> None:
 
 def test_columns_in_any_layout(native: NativeSolver) -> None:
     contracts, firsts = drawn(20, 2, 6)
-    wide = Contracts(*(np.repeat(column, 2, axis=-1)[..., ::2] for column in contracts))  # type: ignore[arg-type]
+    wide = Contracts._make(np.repeat(column, 2, axis=-1)[..., ::2] for column in contracts)
     assert not wide.cash.flags.c_contiguous
     assert same_bytes(native(wide, firsts, 1), native(contracts, firsts, 1))
 

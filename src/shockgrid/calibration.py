@@ -16,7 +16,7 @@ from shockgrid.quote_times import DOUBTS, quote_times
 
 VOL_BAND = (0.01, 5.0)  #: where a price has no vol (below intrinsic, above its cap), the nearer end is used
 #: The upper end is no more than this over sqrt(years): what is worth more is worth nearly its cap at any vol.
-LARGEST_DEVIATION, SHORTEST = 3.0, 1e-6
+LARGEST_DEVIATION, SHORTEST = 3.0, 1e-6  # years: at expiry the root would be 0
 
 
 def calibrated(market: Market, backend: Backend) -> Market:
@@ -24,7 +24,8 @@ def calibrated(market: Market, backend: Backend) -> Market:
 
     A blank vol is implied from the mark as of its own moment (``shockgrid.quote_times``, which also says
     which marks count only where nothing better is at hand). A mark outside the no-arbitrage bounds has no
-    vol: the end of ``VOL_BAND`` it points to is used (W_CLAMPED; OCC caps the vols of deep options in its
+    vol: the end of ``VOL_BAND`` it points to is used, the upper one no higher than ``LARGEST_DEVIATION`` over
+    the root of the time left (W_CLAMPED; OCC caps the vols of deep options in its
     closing prices the same way). An option with neither vol nor mark takes the vol of the nearest strike of
     its expiry, or of the nearest expiry of its underlying, a fresh one before an old one (W_FILLED, which
     says why there is no mark: ``crossed`` or ``no_quote``); where there is none it cannot be priced

@@ -36,7 +36,7 @@ class Contracts(NamedTuple):
     cash: Floats  #: [n, D] in currency per unit of the spot, >= 0
 
     def only(self, rows: Codes) -> Contracts:
-        return Contracts(*(column[rows] for column in self))  # type: ignore[arg-type]
+        return Contracts._make(column[rows] for column in self)
 
     def paid(self) -> Floats:
         """Sum of the dividends, [n], in their order: a further column of zeros changes no bit."""

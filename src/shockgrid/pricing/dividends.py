@@ -83,7 +83,7 @@ class _Terms(NamedTuple):
     amounts: Floats  #: [m, dividends]
 
     def only(self, rows: Rows) -> _Terms:
-        return _Terms(*(column[rows] for column in self))  # type: ignore[arg-type]
+        return _Terms._make(column[rows] for column in self)
 
 
 def _route(terms: _Terms, *, early: bool, escrowed: bool) -> Floats:
