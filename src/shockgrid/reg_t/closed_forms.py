@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from shockgrid.arrays import Codes, Mask
+from shockgrid.reg_t.bounds import MANY, most
 from shockgrid.reg_t.legs import RATE, Ints, Legs
-from shockgrid.reg_t.program import MANY, Counts, Tables, most
+from shockgrid.reg_t.program import Counts, Tables
 from shockgrid.reg_t.spreads import greatest_losses
 
 

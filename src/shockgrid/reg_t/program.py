@@ -18,12 +18,11 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.reg_t.bounds import most, usable
 from shockgrid.reg_t.legs import MICRO, TICKS, Ints, Legs
 from shockgrid.reg_t.spreads import Spreads
 from shockgrid.reg_t.straddles import Straddles
 from shockgrid.reg_t.templates import Candidates
-
-MANY = 2**40  #: more than anyone holds
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def build(tables: Tables, at: Task) -> Program:
         lower[starts[5] : starts[6]] = -np.inf
         lower[ends] = upper[ends] = 0.0
     row_upper = np.zeros(rows)
-    row_upper[:size] = legs.sizes
+    row_upper[:size] = usable(legs, groups, at.legs.start)
     row_lower = row_upper.copy()
     row_lower[:size] = -np.inf
     return Program(
@@ -183,13 +182,6 @@ def _use_groups(entries: _Entries, groups: Candidates, at: Task) -> None:
     used = groups.uses > 0
     columns = np.repeat(np.arange(len(groups)), used.sum(axis=1))
     entries.add((groups.legs - at.legs.start)[used], columns, groups.uses[used])
-
-
-def most(legs: Legs, groups: Candidates, start: int = 0) -> Ints:
-    """How many of each group could be formed; ``start`` is the row of the first of ``legs``."""
-    held = legs.sizes[np.maximum(groups.legs - start, 0)]
-    each = np.where(groups.uses > 0, held // np.maximum(groups.uses, 1), MANY)
-    return np.asarray(each.min(axis=1, initial=MANY), np.int64)
 
 
 def _chain_rows(entries: _Entries, chains: Straddles, at: Task, size: int, starts: Codes) -> int:
