@@ -2,6 +2,13 @@
 #pragma once
 #include "lanes.h"
 
+// g++ would otherwise keep an address for each of the sums, in memory, instead of one with offsets.
+#if defined(__CUDACC__) || defined(__clang__)
+#define SHOCKGRID_KEEP_ADDRESS(address)
+#else
+#define SHOCKGRID_KEEP_ADDRESS(address) __asm__("" : "+r"(address))
+#endif
+
 namespace SHOCKGRID_NAMESPACE {
 
 // ``count`` sums side by side, each over the same positions in the same order, so that one load of a weight
@@ -17,6 +24,7 @@ SHOCKGRID_INLINE void leaf_sums(
   for (long long position = first; position < last; ++position) {
     const Number weight = weights[position];
     const double* row = tile + stride * instruments[position];
+    SHOCKGRID_KEEP_ADDRESS(row);
     SHOCKGRID_UNROLL
     for (int k = 0; k < count; ++k)
       sums[k] = sums[k] + weight * load<Number>(row + k * int(sizeof(Number) / sizeof(double)));

@@ -239,3 +239,4 @@ SHOCKGRID_EXPORT(shockgrid_premium_tables)
 }
 
 #include "native_grids.h"
+#include "native_worst.h"

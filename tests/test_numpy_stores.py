@@ -6,6 +6,7 @@ from test_numpy_backend import grid
 
 from shockgrid.backends import NumpyBackend, _numpy_grids
 from shockgrid.backends._numpy_grid_solve import solve
+from shockgrid.backends._numpy_premium import build
 
 
 class Counting:
@@ -48,3 +49,22 @@ def test_what_is_too_much_to_keep_is_forgotten_and_changes_no_bit(monkeypatch):
         assert np.array_equal(backend.price(series.take(part), states), values[:, part])
     assert np.array_equal(backend.price(series, states), values)
     assert solver.lanes > once
+
+
+def test_tables_at_hand_are_never_built_again():
+    """``prepare`` builds all that pricing will read, each once; what it built gives the same bits."""
+    asked = []
+
+    def counting(years, *others):
+        asked.append(len(years))
+        return build(years, *others)
+
+    strikes, states = np.arange(80.0, 120.0), grid(3, 3)
+    names = [options(100.0, strikes, years, 0.3, 0.04, 0.01, False) for years in (0.2, 0.5, 0.9)]
+    backend = NumpyBackend(builder=counting)
+    backend.prepare([(series, states) for series in names])
+    built = sum(asked)
+    assert built >= len(names)
+    for series in names:
+        assert np.array_equal(backend.price(series, states), NumpyBackend().price(series, states))
+    assert sum(asked) == built

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from shockgrid.arrays import Floats, Texts
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenarios import ScenarioSet
@@ -28,6 +28,7 @@ class MarketStates:
     weights: Floats  #: [U, S] factors on the P&L
     weighted: bool  #: whether any of them is not 1
     revised: bool  #: whether a scenario does more than move spot and vols, see ``revaluation``
+    _compiled: dict[bytes, States] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, scenarios: ScenarioSet, market: Market) -> MarketStates:
@@ -48,13 +49,30 @@ class MarketStates:
             revised,
         )
 
+    def distinct(self, underlyings: Codes) -> tuple[tuple[States, ...], Codes]:
+        """The states of these underlyings [K], each set of them once, and which is whose, [K]."""
+        found = [self.states(underlying) for underlying in underlyings.tolist()]
+        numbers: dict[int, int] = {}
+        codes = [numbers.setdefault(id(states), len(numbers)) for states in found]
+        firsts = np.unique(codes, return_index=True)[1].tolist()
+        return tuple(found[first] for first in firsts), np.array(codes, np.intp)
+
     def states(self, underlying: int) -> States:
         """The distinct states of one underlying and the index of every scenario into them.
 
-        The vols of a scenario with a vol rule of its own are left as they are here; see ``revaluation``.
+        Underlyings with the same shocks have one object, compiled once. The vols of a scenario with a vol
+        rule of its own are left as they are here; see ``revaluation``.
 
         Raises InputError where the set has no shock for it: that must not read as "does not move".
         """
+        key = self.spot_shocks[underlying].tobytes() + self.vol_shocks[underlying].tobytes()
+        found = self._compiled.get(key)
+        if found is None:
+            # of two threads that compile the same, the first is kept
+            found = self._compiled.setdefault(key, self._states(underlying))
+        return found
+
+    def _states(self, underlying: int) -> States:
         if np.isnan(self.spot_shocks[underlying]).any():
             problem = "the scenarios have no shock for this underlying (no history, or no atm_vol_dec)"
             raise InputError(problem, column="underlying", value=self.names[underlying])

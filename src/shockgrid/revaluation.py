@@ -16,6 +16,7 @@ from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Backend, Series
+from shockgrid.layout import Layout
 from shockgrid.market import Market
 from shockgrid.market_series import series
 from shockgrid.market_states import MarketStates
@@ -67,10 +68,18 @@ PLAIN = Revision(None, (), 0.0, 0.0, False)
 
 
 def risk_arrays(
-    sections: Sequence[Section], market: Market, states: MarketStates, weights: Any, backend: Backend
+    sections: Sequence[Section],
+    market: Market,
+    states: MarketStates,
+    weights: Any,
+    backend: Backend,
+    layout: Layout | None = None,
 ) -> Floats:
-    """P&L [L, S] of the leaves of a CSR matrix [L, n] over these sections, scenario weights left out."""
-    parts = [series(market, rows) for _, rows in sections]
+    """P&L [L, S] of the leaves of a CSR matrix [L, n] over these sections, scenario weights left out.
+
+    ``layout`` holds columns of this market that need not be laid out again.
+    """
+    parts = [series(market, rows) if layout is None else layout.take(rows) for _, rows in sections]
     laid = [states.states(underlying) for underlying, _ in sections]
     if not states.revised:
         plain: Floats = backend.get(backend.risk_arrays(list(zip(parts, laid, strict=True)), weights))

@@ -25,8 +25,10 @@ from shockgrid.backends._native_library import (
     whole,
 )
 from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._native_worst import worst_of_both
 from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends._numpy_routes import EUROPEAN, routes
+from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
 from shockgrid.errors import InputError
 from shockgrid.pricing.implied import implied_vol
@@ -203,6 +205,15 @@ class NativeBackend:
         )
         require_numbers(status, laid, result)
         return result
+
+    def worst(self, batch: Batch, reduced: int, units: bool = False) -> Worst:
+        """The worst loss of every leaf of a batch; see ``Backend.worst``.
+
+        One call of the library for all class groups that it prices whole; the others by their rows.
+        """
+        priced = np.zeros(len(batch.series), np.bool_)
+        priced[_divided(batch.series)[0]] = True
+        return worst_of_both(self, self._library, batch, reduced, units, priced, self.tile_elements)
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes; see ``NumpyBackend.free_bytes``."""

@@ -22,15 +22,19 @@ from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends._numpy_grids import GridStore, Solver, prepare_grids, price_grids
 from shockgrid.backends._numpy_implied import implied_american
 from shockgrid.backends._numpy_premium import build
-from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
+from shockgrid.backends._numpy_routes import EUROPEAN, GRID, TABLE, routes
 from shockgrid.backends._numpy_store import Builder, PremiumStore
+from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.plain_worst import plain_worst
 from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
 
 MEMINFO = Path("/proc/meminfo")
 #: A name of so many options or fewer is cut by scenarios only; a larger one keeps half as many together.
 WHOLE_NAME = 256
+#: P&L of ``worst`` held at once (4 MB): several small names together, still in the third cache.
+WORST_ELEMENTS = 2**19
 
 
 class NumpyBackend:
@@ -70,13 +74,17 @@ class NumpyBackend:
         return np.asarray(array)
 
     def prepare(self, sections: Sequence[tuple[Series, States]]) -> None:
-        """Solve the grids that pricing these will read, all together: faster, and changes no value."""
+        """Build the tables and grids that pricing these will read together: faster, and changes no value."""
         needed = []
         for series, states in sections:
-            rows = np.flatnonzero(routes(series) == GRID)
-            if len(rows):
-                own = series.take(rows)
+            ways = routes(series)
+            on_grids, on_tables = np.flatnonzero(ways == GRID), np.flatnonzero(ways == TABLE)
+            if len(on_grids):
+                own = series.take(on_grids)
                 needed.append((own, shocked_vols(own, states)))
+            if len(on_tables):
+                own = series.take(on_tables)
+                Exercise(own, shocked_vols(own, states), self._premiums)  # finding its tables builds them
         prepare_grids(needed, self._grids)
 
     def price(self, series: Series, states: States) -> Floats:
@@ -167,6 +175,10 @@ class NumpyBackend:
             rows -= base[:, None]
             top += len(series)
         return tile
+
+    def worst(self, batch: Batch, reduced: int, units: bool = False) -> Worst:
+        """The worst loss of every leaf of a batch; see ``Backend.worst``."""
+        return plain_worst(self, batch, reduced, units, WORST_ELEMENTS)
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes.

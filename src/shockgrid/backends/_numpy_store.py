@@ -12,7 +12,8 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, Tables, build, is_usual
 
-MOST_TABLES = 20_000  #: kept at a time, 2 kB each
+#: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 110,000 for 31 x 7 shocks.
+MOST_TABLES = 200_000
 #: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
 Builder: TypeAlias = Callable[[Floats, Floats, Floats, Codes, Scheme], Tables]
 

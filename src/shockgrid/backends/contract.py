@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Floats, Mask
 from shockgrid.states import States
+
+if TYPE_CHECKING:
+    from shockgrid.backends.batch import Batch, Worst
 
 #: Coin is converted at this part of today's spot where a scenario leaves less, so that no value is infinite.
 SMALLEST_CONVERSION = 0.01
@@ -114,6 +117,14 @@ class Backend(Protocol):
         ``weights`` is a CSR matrix [L, n] of signed quantity x multiplier x FX, its columns in the order
         of the sections. Each leaf's sum runs over its own columns in order, so it does not depend on
         which other leaves or instruments are present.
+        """
+
+    def worst(self, batch: Batch, reduced: int, units: bool = False) -> Worst:
+        """The worst loss of every leaf of a batch over its first ``reduced`` scenarios, and where it falls.
+
+        What argmin makes of the rows of ``risk_arrays`` times the scenario weights, bit for bit, without
+        holding them; the scenarios from ``reduced`` on come as rows. With ``units`` the losses of one unit of
+        each instrument held long and held short are found as well.
         """
 
     def free_bytes(self) -> int:

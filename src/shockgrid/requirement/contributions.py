@@ -169,7 +169,7 @@ def _position_blocks(evaluator: Evaluator, group: ClassGroup) -> Iterator[tuple[
     size = max(1, POSITION_TILE_ELEMENTS // max(1, len(evaluator.standard)))
     order = np.argsort(group.position_columns, kind="stable")
     columns = group.position_columns[order]
-    for block, unit in unit_blocks(group, market, states, evaluator.backend):
+    for block, unit in unit_blocks(group, market, states, evaluator.backend, evaluator.plan.laid):
         first, last = np.searchsorted(columns, (block.start, block.stop))
         for low in range(first, last, size):
             part = order[low : min(low + size, last)]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from typing import NamedTuple, TypeAlias
+from functools import cached_property
+from itertools import chain, islice
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Floats
+from shockgrid.backends.batch import Batch
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import (
     ClassGroup,
@@ -24,6 +27,7 @@ from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.by_expiry import Expiries, ExpiryRows, expiry_rows, instrument_rows, transformed
 from shockgrid.requirement.fold import (
+    CLASS,
     MARGIN,
     PORTFOLIO,
     Leaf,
@@ -34,8 +38,18 @@ from shockgrid.requirement.fold import (
     portfolio_counts,
     reduced_nodes,
 )
+from shockgrid.requirement.priced import (
+    Part,
+    PortfolioResult,
+    Priced,
+    PricedExpiries,
+    parts_of,
+    priced_together,
+)
+from shockgrid.requirement.reducers import Reduced, worst
 from shockgrid.requirement.regime import Regime
 from shockgrid.scenarios import ScenarioSet
+from shockgrid.whole_firm import worst_losses
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -43,32 +57,6 @@ ROWS_AT_ONCE = 3  #: copies of a portfolio group's P&L rows alive at a time: as 
 LADDER = tuple(step / 100 for step in (-50, -40, -30, -20, -10, 10, 20, 30, 40, 50))
 STRESS = (-0.25, 0.25)  #: "at a minimum stress up and down 25 %" (FINRA portfolio margin FAQ, retired 2024)
 REPORT = ScenarioSet.points([*LADDER, *STRESS], tag="report")  #: x leverage, as in any other scenario
-
-
-class PortfolioResult(NamedTuple):
-    """What one portfolio group comes to."""
-
-    leaves: list[Leaf]
-    nodes: list[Nodes]  #: empty where the margin group is reduced
-    unoffset: list[Nodes]  #: the same without offsets; class groups where the margin group is reduced
-    top: list[Rows]  #: the portfolio group's own rows, where the margin group is reduced
-    expiries: list[PricedExpiries]  #: of every class group, where the tree asks for them
-
-
-class PricedExpiries(NamedTuple):
-    """Expiry rows of one class group and their P&L [E, other] in scenarios that are not "standard"."""
-
-    expiries: Expiries
-    leaves: Codes  #: [E] row of ClassGroup.leaves
-    pnl: Floats
-
-
-class Priced(NamedTuple):
-    """A class group under every scenario."""
-
-    own: Floats  #: [L, S] standard
-    other: Floats  #: [L, other]
-    expiries: PricedExpiries | None
 
 
 class Evaluator:
@@ -95,10 +83,13 @@ class Evaluator:
         Raises InputError where the P&L rows held at a time would not fit the memory at hand.
         """
         self._require_memory()
-        prepare(self.plan, self.states, self.backend)
-        mapped: Iterable[PortfolioResult] = (executor.map if executor else map)(
-            self.portfolio, self.plan.portfolios
-        )
+        mapped: Iterable[PortfolioResult]
+        if self.reducible:
+            mapped = self._reduced(executor)
+        else:
+            prepare(self.plan, self.states, self.backend)
+            parts = parts_of(self.plan, len(self.scenarios))
+            mapped = chain.from_iterable((executor.map if executor else map)(self._part, parts))
         results = []
         joint = self.regime.tree.height == MARGIN
         total = np.zeros((len(self.plan.margin_groups), len(self.standard))) if joint else None
@@ -114,12 +105,48 @@ class Evaluator:
                 progress(len(results), len(self.plan.portfolios))
         return results, total
 
+    @cached_property
+    def batch(self) -> Batch:
+        """All class groups under all scenarios."""
+        return self.plan.relaid().batch(self.states)
+
+    @property
+    def reducible(self) -> bool:
+        """Whether the worst loss of each leaf is all that the tree asks of its row."""
+        tree = self.regime.tree
+        plain = tree.reducer is worst and tree.height == CLASS and not tree.by_expiry
+        return plain and not self.states.revised and not self.scattered
+
+    def _reduced(self, executor: Executor | None) -> Iterator[PortfolioResult]:
+        """What ``portfolio`` finds, without rows: the same bytes, all class groups in one walk."""
+        plan, standard = self.plan, len(self.standard)
+        found = worst_losses(plan, self.states, self.backend, reduced=standard, units=True, executor=executor)
+        weights, places = plan.positions.weights, plan.relaid().places[plan.positions.instruments]
+        alone = np.abs(weights) * np.where(weights > 0, found.longs[places], found.shorts[places])
+        top = 0
+        for groups in plan.portfolios:
+            leaves, nodes = [], []
+            for group in groups:
+                rows = slice(top, top + len(group.leaves))
+                top = rows.stop
+                reduced, charges = Reduced(found.losses[rows], found.scenarios[rows]), self._charges(group)
+                leaves.append(Leaf(group, reduced, found.rest[rows], charges, alone[group.positions]))
+                nodes.append(Nodes(group.name, group.leaves, reduced, charges, group.shown))
+            yield PortfolioResult(leaves, nodes, nodes, [], [])
+
+    def _part(self, part: Part) -> list[PortfolioResult]:
+        if not part.small or self.regime.tree.by_expiry or self.states.revised:
+            return [self.portfolio(groups) for groups in part.portfolios]
+        batch = self.batch.part(*part.groups)
+        priced = iter(priced_together(batch, self.standard, self.other, self.backend))
+        return [self.portfolio(groups, list(islice(priced, len(groups)))) for groups in part.portfolios]
+
     def _require_memory(self) -> None:
         """Compute the memory of the P&L rows before it is taken."""
         leaves = [sum(len(group.leaves) for group in groups) for groups in self.plan.portfolios]
         joint = len(self.plan.margin_groups) if self.regime.tree.height == MARGIN else 0
         kept = sum(leaves) * len(self.other)
-        rows = ROWS_AT_ONCE * max(leaves, default=0) * len(self.scenarios)
+        rows = 0 if self.reducible else ROWS_AT_ONCE * max(leaves, default=0) * len(self.scenarios)
         needed = 8 * (kept + rows + 2 * joint * len(self.standard))
         free = self.backend.free_bytes()
         if needed > free:
@@ -129,14 +156,15 @@ class Evaluator:
             )
             raise InputError(problem, table=self.regime.name)
 
-    def portfolio(self, groups: Sequence[ClassGroup]) -> PortfolioResult:
-        """Everything about one portfolio group."""
+    def portfolio(
+        self, groups: Sequence[ClassGroup], priced: Sequence[Priced] | None = None
+    ) -> PortfolioResult:
+        """Everything about one portfolio group; its class groups are priced here unless they are given."""
         tree, offsets = self.regime.tree, self.plan.market.offsets
         leaves, rows, expiries = [], [], list[PricedExpiries]()
-        for group in groups:
-            own, other, parts = self._priced(group)
-            reduced = tree.reducer(own)
-            alone = self._stand_alone(group)
+        for place, group in enumerate(groups):
+            own, other, parts, units = self._priced(group) if priced is None else priced[place]
+            reduced, alone = tree.reducer(own), self._stand_alone(group, units)
             leaves.append(Leaf(group, reduced, other, self._charges(group), alone, own if parts else None))
             rows.append(Rows(group.name, group.leaves, own))
             expiries += [] if parts is None else [parts]
@@ -144,19 +172,18 @@ class Evaluator:
         height = 0 if joint else tree.height
         nodes = reduced_nodes(leaves, rows, tree, offsets, height)
         plain = reduced_nodes(leaves, rows, tree, {}, height) if offsets and height else nodes
-        if joint:
-            return PortfolioResult(
-                leaves, [], plain, folded(groups, rows, tree, offsets, PORTFOLIO), expiries
-            )
-        return PortfolioResult(leaves, nodes, plain, [], expiries)
+        top = folded(groups, rows, tree, offsets, PORTFOLIO) if joint else []
+        return PortfolioResult(leaves, [] if joint else nodes, plain, top, expiries)
 
     def _priced(self, group: ClassGroup) -> Priced:
         if not self.regime.tree.by_expiry:
-            pnl = class_risk_arrays(group, self.plan.market, self.states, self.backend)
+            pnl = class_risk_arrays(group, self.plan.market, self.states, self.backend, self.plan.laid)
             own = pnl[:, self.standard] if self.scattered else pnl[:, : len(self.standard)]
-            return Priced(own, pnl[:, self.other], None)
+            return Priced(own, pnl[:, self.other])
         cut = self.expiry_rows(group)
-        raw = group_risk_arrays(group, self.plan.market, self.states, self.backend, cut.weights)
+        raw = group_risk_arrays(
+            group, self.plan.market, self.states, self.backend, cut.weights, self.plan.laid
+        )
         rest = weighted(raw, self.states, cut.expiries.underlyings)[:, self.other]
         own = self.leaf_rows(cut, raw[:, self.standard])
         return Priced(own, cut.leaves @ rest, PricedExpiries(cut.expiries, cut.leaf_of, rest))
@@ -164,7 +191,9 @@ class Evaluator:
     def standard_rows(self, group: ClassGroup) -> Floats:
         """P&L [L, S] of a class group's leaves in the standard scenarios."""
         if not self.regime.tree.by_expiry:
-            return class_risk_arrays(group, self.plan.market, self.standard_states, self.backend)
+            return class_risk_arrays(
+                group, self.plan.market, self.standard_states, self.backend, self.plan.laid
+            )
         cut = self.expiry_rows(group)
         return self.leaf_rows(cut, self.raw_rows(group, cut))
 
@@ -174,7 +203,9 @@ class Evaluator:
 
     def raw_rows(self, group: ClassGroup, cut: ExpiryRows) -> Floats:
         """P&L [E, S] of the expiry rows in the standard scenarios, before transform and weights."""
-        return group_risk_arrays(group, self.plan.market, self.standard_states, self.backend, cut.weights)
+        return group_risk_arrays(
+            group, self.plan.market, self.standard_states, self.backend, cut.weights, self.plan.laid
+        )
 
     def leaf_rows(self, cut: ExpiryRows, raw: Floats) -> Floats:
         """P&L [L, S] of the leaves from that of their expiry rows."""
@@ -202,10 +233,14 @@ class Evaluator:
         charges: Floats = abs(net) @ per_contract
         return charges
 
-    def _stand_alone(self, group: ClassGroup) -> Floats:
+    def _stand_alone(self, group: ClassGroup, units: Floats | None) -> Floats:
         long, short = np.zeros(len(group.instruments)), np.zeros(len(group.instruments))
-        reducer = self.regime.tree.reducer
-        for block, pnl in unit_blocks(group, self.plan.market, self.standard_states, self.backend):
+        reducer, states = self.regime.tree.reducer, self.standard_states
+        if units is None:
+            blocks = unit_blocks(group, self.plan.market, states, self.backend, self.plan.laid)
+        else:
+            blocks = ((rows, units[rows]) for _, rows in group.sections)
+        for block, pnl in blocks:
             long[block], short[block] = (reducer(rows).losses for rows in self._both_sides(group, block, pnl))
         weights = self.plan.positions.weights[group.positions]
         losses = np.where(weights > 0, long[group.position_columns], short[group.position_columns])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
-from shockgrid.requirement.frames import LINES, group_frame
+from shockgrid.requirement.frames import LINES, group_columns
 from shockgrid.requirement.totals import Evaluation
 
 COLUMNS = ("level", "name", "parent", "amount", "minimum", "scenario", "price_shock", "vol_shock")
@@ -42,8 +42,8 @@ def tree_frame(
         for name, figure in evaluation.memos.items()
     ]
     rows += list(_nodes(evaluation, code, float(rates[code])))
-    groups = group_frame(plan, evaluation, rates)
-    for group in groups[groups["margin_group"] == margin_group].to_dict("records"):
+    leaves = np.flatnonzero(evaluation.leaves.margin_groups == code)
+    for group in pd.DataFrame(group_columns(plan, evaluation, rates, leaves)).to_dict("records"):
         rows.append(
             {
                 "level": "class_group",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
 from shockgrid.requirement.evaluate import LADDER, STRESS
 from shockgrid.requirement.totals import Evaluation
@@ -69,44 +69,52 @@ def _worst(plan: Plan, evaluation: Evaluation) -> dict[str, Any]:
     return {"worst_scenario": scenario, "worst_price_shock": price, "worst_vol_shock": vol}
 
 
-def group_frame(plan: Plan, evaluation: Evaluation, rates: Floats) -> pd.DataFrame:
-    """One row per margin group and class group, in each margin group's currency."""
+def group_columns(plan: Plan, evaluation: Evaluation, rates: Floats, rows: Codes) -> dict[str, Any]:
+    """One row per margin group and class group, in each margin group's currency; ``rows`` of all leaves."""
     leaves = evaluation.leaves
-    rate = rates[leaves.margin_groups]
+    groups = leaves.margin_groups[rows]
+    rate = rates[groups]
     columns: dict[str, Any] = {
-        "margin_group": plan.margin_groups[leaves.margin_groups],
-        "portfolio_group": leaves.portfolio_groups,
-        "product_group": leaves.product_groups,
-        "class_group": leaves.class_groups,
-        "scan": leaves.losses / rate,
-        "worst_scenario": leaves.scenarios,
-        "worst_price_shock": leaves.price_shocks,
-        "worst_vol_shock": leaves.vol_shocks,
-        "minimum": evaluation.leaf_charges / rate,
-        "stand_alone_sum": evaluation.leaf_stand_alone / rate,
+        "margin_group": plan.margin_groups[groups],
+        "portfolio_group": leaves.portfolio_groups[rows],
+        "product_group": leaves.product_groups[rows],
+        "class_group": leaves.class_groups[rows],
+        "scan": leaves.losses[rows] / rate,
+        "worst_scenario": leaves.scenarios[rows],
+        "worst_price_shock": leaves.price_shocks[rows],
+        "worst_vol_shock": leaves.vol_shocks[rows],
+        "minimum": evaluation.leaf_charges[rows] / rate,
+        "stand_alone_sum": evaluation.leaf_stand_alone[rows] / rate,
     }
-    report = leaves.tagged["report"]
+    report = leaves.tagged["report"][rows]
     for column, shock in enumerate(LADDER):
         name = f"loss_{'down' if shock < 0 else 'up'}_{abs(round(shock * 100))}"
         columns[name] = np.maximum(-report[:, column], 0.0) / rate + 0.0
-    frame = pd.DataFrame(columns)
-    order = np.lexsort((np.arange(len(frame)), leaves.margin_groups))
-    return frame.iloc[order].reset_index(drop=True)
+    return columns
 
 
-def position_frame(plan: Plan, shares: pd.DataFrame, values: Floats, rates: Floats) -> pd.DataFrame:
-    """One row per priced position, by margin group, account and symbol."""
+def position_columns(
+    plan: Plan, shares: pd.DataFrame, values: Floats, rates: Floats, rows: Codes
+) -> dict[str, Any]:
+    """One row per priced position; ``rows`` of all positions."""
     held, table = plan.positions, plan.market.instruments
-    rate = rates[held.margin_groups]
-    frame = pd.DataFrame(
-        {
-            "margin_group": plan.margin_groups[held.margin_groups],
-            "account": plan.book.accounts["account"].to_numpy(object)[held.accounts],
-            "symbol": table.symbols[held.instruments],
-            "quantity": held.quantities,
-            "price": table.coin_values(values)[held.instruments],
-            "vol": table.vols[held.instruments],
-            **{name: shares[name].to_numpy(np.float64) / rate for name in shares.columns},
-        }
-    )
-    return frame.sort_values(["margin_group", "account", "symbol"], kind="stable", ignore_index=True)
+    rate, instruments = rates[held.margin_groups[rows]], held.instruments[rows]
+    return {
+        "margin_group": plan.margin_groups[held.margin_groups[rows]],
+        "account": plan.book.accounts["account"].to_numpy(object)[held.accounts[rows]],
+        "symbol": table.symbols[instruments],
+        "quantity": held.quantities[rows],
+        "price": table.coin_values(values)[instruments],
+        "vol": table.vols[instruments],
+        **{name: shares[name].to_numpy(np.float64)[rows] / rate for name in shares.columns},
+    }
+
+
+def by_account_and_symbol(plan: Plan) -> Codes:
+    """The positions ordered by margin group, account and symbol."""
+    held = plan.positions
+    instruments, places = np.unique(held.instruments, return_inverse=True)
+    ranks = np.empty(len(instruments), np.intp)
+    ranks[np.argsort(plan.market.instruments.symbols[instruments], kind="stable")] = np.arange(len(ranks))
+    # accounts stand sorted in the book
+    return np.lexsort((ranks[places], held.accounts, held.margin_groups))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.contributions import contributions
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.explain import tree_frame
-from shockgrid.requirement.frames import group_frame, position_frame
+from shockgrid.requirement.frames import by_account_and_symbol, group_columns, position_columns
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.views import headline_html, headline_table, headline_text
@@ -67,7 +67,12 @@ class MarginResult:
         """One row per margin group and class group under the binding regime: scan, worst scenario, minimum
         charge, stand-alone sum and the loss when the group's prices move by -50 .. +50 % at held vols.
         """
-        return self._of_binding([group_frame(run.plan, run.evaluation, run.rates) for run in self.runs])
+        parts = []
+        for run in self.runs:
+            owners = run.evaluation.leaves.margin_groups
+            rows = self._of_binding(run, owners, np.argsort(owners, kind="stable"))
+            parts.append((owners[rows], group_columns(run.plan, run.evaluation, run.rates, rows)))
+        return self._joined(parts)
 
     @cached_property
     def positions(self) -> pd.DataFrame:
@@ -75,11 +80,12 @@ class MarginResult:
         leave_one_out (exact fall of its node's loss) and euler (its share at the active scenario).
         Worked out on first use.
         """
-        frames = [
-            position_frame(run.plan, contributions(run.evaluator, run.evaluation), run.values, run.rates)
-            for run in self.runs
-        ]
-        return self._of_binding(frames)
+        parts = []
+        for run in self.runs:
+            owners, shares = run.plan.positions.margin_groups, contributions(run.evaluator, run.evaluation)
+            rows = self._of_binding(run, owners, by_account_and_symbol(run.plan))
+            parts.append((owners[rows], position_columns(run.plan, shares, run.values, run.rates, rows)))
+        return self._joined(parts)
 
     @cached_property
     def scenario_table(self) -> pd.DataFrame:
@@ -167,15 +173,24 @@ class MarginResult:
         margin_group = self.margin_group_of(account)
         return margin_group, self.runs[self.binding_runs[margin_group]]
 
-    def _of_binding(self, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-        """The rows each margin group's binding run contributes, by margin group."""
-        binding = pd.Series(self.binding_runs, dtype=np.int64)
-        kept = [
-            frame[frame["margin_group"].map(binding).to_numpy() == run] for run, frame in enumerate(frames)
+    def _of_binding(self, run: Run, owners: Codes, order: Codes) -> Codes:
+        """The rows of an order that belong to margin groups [n] for which this run binds."""
+        number = next(place for place, own in enumerate(self.runs) if own is run)
+        bound = np.array([self.binding_runs[name] == number for name in run.plan.margin_groups], np.bool_)
+        return order[bound[owners[order]]]
+
+    def _joined(self, parts: Sequence[tuple[Codes, dict[str, Any]]]) -> pd.DataFrame:
+        """The rows of all runs by margin group; of each run its margin-group codes and its columns."""
+        places = {name: place for place, name in enumerate(sorted(self.binding_runs))}
+        ranks = [
+            np.array([places[name] for name in run.plan.margin_groups], np.intp)[codes]
+            for run, (codes, _) in zip(self.runs, parts, strict=True)
         ]
-        joined = pd.concat(kept, ignore_index=True)
-        ordered: pd.DataFrame = joined.sort_values("margin_group", kind="stable", ignore_index=True)
-        return ordered
+        order = np.argsort(np.concatenate(ranks), kind="stable")
+        names = parts[0][1]
+        return pd.DataFrame(
+            {name: np.concatenate([columns[name] for _, columns in parts])[order] for name in names}
+        )
 
     def __repr__(self) -> str:
         return headline_text(self)

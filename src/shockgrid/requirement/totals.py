@@ -13,8 +13,9 @@ from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.evaluate import Evaluator, PortfolioResult
+from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import Leaf, Nodes, largest_underlyings
+from shockgrid.requirement.priced import PortfolioResult
 from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime, TaggedExpiries
 
 
@@ -155,7 +156,7 @@ def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
     tags = np.asarray(evaluator.scenarios.tags, object)[evaluator.other]
 
     def named(column: str) -> Any:
-        return np.repeat([getattr(leaf.group, column) for leaf in found], lengths).astype(object)
+        return np.repeat(np.array([getattr(leaf.group, column) for leaf in found], object), lengths)
 
     states, cut = evaluator.standard_states, evaluator.regime.tree.by_expiry
     kept = [leaf.own for leaf in found if leaf.own is not None]

@@ -1,0 +1,226 @@
+// The worst loss of every leaf of many class groups in one call; the end of native.cpp, whose tiles it reduces.
+#pragma once
+
+namespace SHOCKGRID_NAMESPACE {
+
+// ``Batch`` (Python). Every list of starts has one entry more than there are items.
+struct Groups {
+  long long count, scenarios, reduced;
+  const Section* sections;
+  // the first section and the first leaf of each group, the first position of each leaf
+  const long long *sections_of, *leaves_of, *positions_of;
+  const int* columns;
+  const double *weights, *scenario_weights;  // [positions], [count, scenarios]; the second null where all are 1
+};
+
+// ``Worst`` (Python), from the first leaf and the first instrument of the groups on. The losses are P&L until
+// all scenarios are done.
+struct Reduced {
+  double* losses;
+  long long* scenarios;
+  double* rest;            // [leaves, scenarios - reduced]
+  double *longs, *shorts;  // null where not asked for
+};
+
+// What sums of a leaf fit the registers beside a weight and a product.
+constexpr int WORST_SUMS = WIDTH == 8 ? 28 : SUMS;
+
+// The P&L of a leaf in the scenarios of a tile, from ``start`` on; writes whole registers of sums.
+template <int sums>
+void sum_tile(
+    const Weights& weights, long long leaf, const Tile& tile, long long start, long long count, double* pnl) {
+  for (; count - start > (sums / 2) * WIDTH; start += sums * WIDTH) {
+    Number found[sums];
+    leaf_sums(tile.values + start, tile.stride, weights.values, weights.instruments, weights.pointers[leaf],
+              weights.pointers[leaf + 1], found);
+    SHOCKGRID_UNROLL
+    for (int k = 0; k < sums; ++k) store(found[k], pnl + start + k * WIDTH);
+  }
+  if constexpr (sums > 1)
+    if (start < count) sum_tile<sums / 2>(weights, leaf, tile, start, count, pnl);
+}
+
+// Numbers are looked through so many registers at a time: each minimum waits for the one before.
+constexpr int CHAINS = 4;
+constexpr long long STEP = CHAINS * WIDTH;
+
+// Puts the first of ``count`` numbers behind the last, up to a whole step.
+inline void pad(double* numbers, long long count) {
+  for (; count % STEP; ++count) numbers[count] = numbers[0];
+}
+
+// The lowest and the highest of padded numbers, and whether one of them is none.
+struct Span {
+  double low, high;
+  bool nan;
+};
+template <bool both> Span span_of(const double* numbers, long long count) {
+  Number low[CHAINS], high[CHAINS];
+  Number::Mask nan = {};
+  for (int k = 0; k < CHAINS; ++k) low[k] = high[k] = Number(numbers[0]);
+  for (long long i = 0; i < count; i += STEP) {
+    SHOCKGRID_UNROLL
+    for (int k = 0; k < CHAINS; ++k) {
+      const Number next = load<Number>(numbers + i + k * WIDTH);
+      low[k] = lesser(next, low[k]);
+      if (both) high[k] = greater(next, high[k]);
+      nan |= next.lanes != next.lanes;
+    }
+  }
+  Span span = {numbers[0], numbers[0], any(nan)};
+  for (int k = 1; k < CHAINS; ++k) {
+    low[0] = lesser(low[k], low[0]);
+    high[0] = greater(high[k], high[0]);
+  }
+  for (int lane = 0; lane < WIDTH; ++lane) {
+    span.low = low[0].lanes[lane] < span.low ? low[0].lanes[lane] : span.low;
+    span.high = span.high < high[0].lanes[lane] ? high[0].lanes[lane] : span.high;
+  }
+  return span;
+}
+
+// Where a number that is there stands first among padded ones.
+inline long long place_of(double number, const double* numbers) {
+  const Number wanted = number;
+  long long i = 0;
+  for (;; i += STEP) {
+    auto seen = load<Number>(numbers + i).lanes == wanted.lanes;
+    SHOCKGRID_UNROLL
+    for (int k = 1; k < CHAINS; ++k) seen |= load<Number>(numbers + i + k * WIDTH).lanes == wanted.lanes;
+    if (any(seen)) break;
+  }
+  while (numbers[i] != number) ++i;
+  return i;
+}
+
+inline double loss_of(double lowest) { return lowest < 0.0 ? -lowest : 0.0; }
+
+// A tile is priced, its leaves are summed and reduced while it is in cache.
+struct Walk {
+  const Groups& groups;
+  const Reduced& found;
+  Pricer& pricer;
+  double *tile, *pnl;
+
+  // One group, ``most`` scenarios at a time. Whether all P&L are numbers.
+  bool reduce(long long group, long long most) {
+    const Section *first = groups.sections + groups.sections_of[group],
+                  *last = groups.sections + groups.sections_of[group + 1];
+    const double* factors =
+        groups.scenario_weights ? groups.scenario_weights + group * groups.scenarios : nullptr;
+    bool good = true;
+    for (long long start = 0; good && start < groups.scenarios; start += most) {
+      const long long left = groups.scenarios - start, count = left < most ? left : most;
+      double* to = tile;
+      for (const Section* section = first; section < last; to += section++->count * most)
+        pricer.fill(*section, start, count, {to, most, true});
+      const double* own = factors ? factors + start : nullptr;
+      good = reduce_tile(group, start, count, most, own);
+      if (found.longs) good = good && span_units((to - tile) / most, start, count, most, own);
+    }
+    return good;
+  }
+
+  // What of a run of scenarios is reduced.
+  long long reduced_of(long long start, long long count) const {
+    const long long left = groups.reduced > start ? groups.reduced - start : 0;
+    return left < count ? left : count;
+  }
+
+  bool reduce_tile(long long group, long long start, long long count, long long most, const double* factors) {
+    const Weights weights = {groups.positions_of, groups.columns, groups.weights};
+    const long long own = reduced_of(start, count), others = groups.scenarios - groups.reduced;
+    for (long long leaf = groups.leaves_of[group]; leaf < groups.leaves_of[group + 1]; ++leaf) {
+      const long long place = leaf - groups.leaves_of[0];
+      sum_tile<WORST_SUMS>(weights, leaf, {tile, most, true}, 0, count, pnl);
+      if (factors)
+        for (long long s = 0; s < count; ++s) pnl[s] *= factors[s];
+      if (own < count) {
+        if (any_nan(pnl + own, count - own)) return false;
+        __builtin_memcpy(found.rest + place * others + (start + own - groups.reduced), pnl + own,
+                         sizeof(double) * size_t(count - own));
+      }
+      if (own && !merge(place, start, own)) return false;
+    }
+    return true;
+  }
+
+  // The lowest scenario of a tie is the first of the first run.
+  bool merge(long long place, long long start, long long count) {
+    pad(pnl, count);
+    const Span span = span_of<false>(pnl, count);
+    if (span.nan) return false;
+    if (start && !(span.low < found.losses[place])) return true;
+    found.losses[place] = span.low;
+    found.scenarios[place] = start + place_of(span.low, pnl);
+    return true;
+  }
+
+  // One unit of each instrument by itself.
+  bool span_units(long long rows, long long start, long long count, long long most, const double* factors) {
+    const long long own = reduced_of(start, count);
+    for (long long row = 0; own && row < rows; ++row) {
+      const double* values = tile + row * most;
+      for (long long s = 0; s < own; ++s) pnl[s] = factors ? values[s] * factors[s] : values[s];
+      pad(pnl, own);
+      const Span span = span_of<true>(pnl, own);
+      if (span.nan) return false;
+      double &low = found.longs[units + row], &high = found.shorts[units + row];
+      low = start && low < span.low ? low : span.low;
+      high = start && span.high < high ? high : span.high;
+    }
+    return true;
+  }
+
+  long long units = 0;  // instruments of the groups before
+};
+
+inline long long rows_of(const Groups& groups, long long group) {
+  long long rows = 0;
+  for (long long k = groups.sections_of[group]; k < groups.sections_of[group + 1]; ++k)
+    rows += groups.sections[k].count;
+  return rows;
+}
+
+// Scenarios of a tile of about ``tile_values``: whole registers of them.
+inline long long width_of(long long rows, long long scenarios, long long tile_values) {
+  const long long fitting = tile_values / (rows + 1) / FEWEST_SCENARIOS * FEWEST_SCENARIOS;
+  const long long padded = (scenarios + WIDTH - 1) / WIDTH * WIDTH;
+  const long long wanted = fitting > FEWEST_SCENARIOS ? fitting : FEWEST_SCENARIOS;
+  return padded < wanted ? padded : wanted;
+}
+
+}  // namespace SHOCKGRID_NAMESPACE
+
+SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, const Reduced* found) {
+  long long states = 0, most = 0, values = 0;
+  for (long long k = groups->sections_of[0]; k < groups->sections_of[groups->count]; ++k) {
+    const Section& section = groups->sections[k];
+    const Status status = checked(section, groups->scenarios);
+    if (status != DONE) return status;
+    const long long own = section.spot_states + section.vol_rules;
+    states = states > own ? states : own;
+  }
+  for (long long group = 0; group < groups->count; ++group) {
+    const long long rows = rows_of(*groups, group), width = width_of(rows, groups->scenarios, tile_values);
+    most = most > width ? most : width;
+    values = values > rows * width ? values : rows * width;
+  }
+  Pricer pricer(states, most);
+  // the last sums read and write beyond the last row
+  Buffer<double> tile(values + WORST_SUMS * WIDTH, pricer.ok), pnl(most + WORST_SUMS * WIDTH, pricer.ok);
+  if (!pricer.ok) return NO_MEMORY;
+  Walk walk = {*groups, *found, pricer, tile.items, pnl.items};
+  for (long long group = 0; group < groups->count; ++group) {
+    const long long rows = rows_of(*groups, group);
+    if (!walk.reduce(group, width_of(rows, groups->scenarios, tile_values))) return NOT_A_NUMBER;
+    walk.units += rows;
+  }
+  const long long leaves = groups->leaves_of[groups->count] - groups->leaves_of[0];
+  for (long long leaf = 0; leaf < leaves; ++leaf) found->losses[leaf] = loss_of(found->losses[leaf]);
+  for (long long row = 0; found->longs && row < walk.units; ++row) {
+    found->longs[row] = loss_of(found->longs[row]);
+    found->shorts[row] = loss_of(-found->shorts[row]);
+  }
+  return DONE;
+}

@@ -1,0 +1,137 @@
+"""``Backend.worst`` in one call of the library: the Python side of ``kernels/native_worst.h``."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.arrays import Mask
+from shockgrid.backends._native_library import (
+    DONE,
+    SERIES_FLAGS,
+    SERIES_NUMBERS,
+    Columns,
+    Library,
+    Section,
+    overflow,
+    whole,
+)
+from shockgrid.backends._numpy import WORST_ELEMENTS
+from shockgrid.backends.batch import Batch, Worst, scattered
+from shockgrid.backends.contract import Backend
+from shockgrid.backends.plain_worst import plain_worst, require_fit
+
+#: Columns of a section with an entry for each instrument, and the bytes of one.
+BY_ROW = {**dict.fromkeys(SERIES_NUMBERS, 8), **dict.fromkeys(SERIES_FLAGS, 1)}
+
+
+class Groups(ctypes.Structure):
+    """``Groups`` of native_worst.h; what it points to must outlive it."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("count", "scenarios", "reduced")),
+        *((name, ctypes.c_void_p) for name in ("sections", "sections_of", "leaves_of", "positions_of")),
+        *((name, ctypes.c_void_p) for name in ("columns", "weights", "scenario_weights")),
+    )
+
+
+class Reduced(ctypes.Structure):
+    """``Reduced`` of native_worst.h."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in Worst._fields)
+
+
+def native_worst(library: Library, batch: Batch, reduced: int, units: bool, tile_elements: int) -> Worst:
+    """See ``Backend.worst``; every instrument must be one that the kernels price.
+
+    Raises InputError where a number is not finite, or a position has no instrument in its class group.
+    """
+    require_fit(batch, reduced)
+    laid = _Laid(batch)
+    leaves, instruments = batch.leaves, batch.instruments
+    count = leaves.stop - leaves.start
+    held = instruments.stop - instruments.start if units else 0
+    found = Worst(
+        np.empty(count),
+        np.empty(count, np.int64),
+        np.empty((count, max(batch.scenarios - reduced, 0))),
+        np.empty(held),
+        np.empty(held),
+    )
+    into = Reduced(*(array.ctypes.data if units or array.size else None for array in found))
+    groups = laid.groups(reduced)
+    status = library.call("worst", ctypes.byref(groups), whole(tile_elements), ctypes.byref(into))
+    if status != DONE:
+        for error in (error for part in laid.columns for error in part.not_finite()):
+            raise error
+        raise overflow()
+    return found._replace(scenarios=found.scenarios.astype(np.intp, copy=False))
+
+
+def worst_of_both(
+    backend: Backend,
+    library: Library,
+    batch: Batch,
+    reduced: int,
+    units: bool,
+    priced: Mask,
+    tile_elements: int,
+) -> Worst:
+    """The class groups of which the kernels price every instrument in one call, the others by their rows."""
+    columns = batch.section_starts[batch.group_sections]
+    outside = np.concatenate([[0], np.cumsum(~priced)])
+    whole_groups = outside[columns[1:]] == outside[columns[:-1]]
+    if whole_groups.all():
+        return native_worst(library, batch, reduced, units, tile_elements)
+    own, others = np.flatnonzero(whole_groups), np.flatnonzero(~whole_groups)
+    rows = plain_worst(backend, batch.only(others), reduced, units, WORST_ELEMENTS)
+    found = native_worst(library, batch.only(own), reduced, units, tile_elements)
+    return scattered(batch, [(own, found), (others, rows)])
+
+
+class _Laid:
+    """A batch as the library takes it; holds what it points to."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.columns = [Columns(series, states) for series, states in batch.sections()]
+        self._sections = self._laid_sections()
+        self._starts = [
+            np.ascontiguousarray(starts, np.int64)
+            for starts in (
+                batch.group_sections - batch.group_sections[0],
+                batch.group_leaves,
+                batch.leaf_positions,
+            )
+        ]
+        self._columns = np.ascontiguousarray(batch.columns, np.int32)
+        self._weights = np.ascontiguousarray(batch.weights, np.float64)
+        factors = batch.scenario_weights
+        self._factors = None if factors is None else np.ascontiguousarray(factors, np.float64)
+
+    def _laid_sections(self) -> NDArray[Any]:
+        """A ``Section`` for each underlying: a part of the columns of its neighbours with the same states."""
+        low, high = self._batch.group_sections[[0, -1]]
+        starts = self._batch.section_starts[low : high + 1]
+        sections = np.empty(len(starts) - 1, np.dtype(Section))
+        first = 0
+        for part in self.columns:
+            whole_run = np.frombuffer(bytes(part.section), sections.dtype)[0]
+            stop = int(np.searchsorted(starts, starts[first] + whole_run["count"], side="right")) - 1
+            run, offsets = sections[first:stop], starts[first:stop] - starts[first]
+            run[:] = whole_run
+            run["count"] = np.diff(starts[first : stop + 1])
+            for name, size in BY_ROW.items():
+                run[name] += (size * offsets).astype(np.uint64)
+            first = stop
+        return sections
+
+    def groups(self, reduced: int) -> Groups:
+        """The batch as the library takes it."""
+        pointed = (self._sections, *self._starts, self._columns, self._weights)
+        factors = None if self._factors is None else self._factors.ctypes.data
+        addresses = [array.ctypes.data for array in pointed]
+        return Groups(len(self._batch), self._batch.scenarios, reduced, *addresses, factors)

@@ -1,0 +1,84 @@
+"""Portfolio groups under every scenario, many of them priced in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends.batch import Batch
+from shockgrid.backends.contract import Backend
+from shockgrid.engine import ClassGroup, Plan
+from shockgrid.requirement.by_expiry import Expiries
+from shockgrid.requirement.fold import Leaf, Nodes, Rows
+
+#: Doubles of P&L priced in one call (1 MB): each call costs some Python, and the tiles should stay in cache.
+PART_ELEMENTS = 2**17
+
+
+class PortfolioResult(NamedTuple):
+    """What one portfolio group comes to."""
+
+    leaves: list[Leaf]
+    nodes: list[Nodes]  #: empty where the margin group is reduced
+    unoffset: list[Nodes]  #: the same without offsets; class groups where the margin group is reduced
+    top: list[Rows]  #: the portfolio group's own rows, where the margin group is reduced
+    expiries: list[PricedExpiries]  #: of every class group, where the tree asks for them
+
+
+class PricedExpiries(NamedTuple):
+    """Expiry rows of one class group and their P&L [E, other] in scenarios that are not "standard"."""
+
+    expiries: Expiries
+    leaves: Codes  #: [E] row of ClassGroup.leaves
+    pnl: Floats
+
+
+class Priced(NamedTuple):
+    """A class group under every scenario."""
+
+    own: Floats  #: [L, S] standard
+    other: Floats  #: [L, other]
+    expiries: PricedExpiries | None = None
+    units: Floats | None = None  #: [n, S] standard, of one unit of each instrument before scenario weights
+
+
+class Part(NamedTuple):
+    """A few neighbouring portfolio groups."""
+
+    portfolios: Sequence[Sequence[ClassGroup]]
+    groups: tuple[int, int]  #: from and to, of all class groups
+    small: bool  #: whether they are priced together; a large one is priced by class group
+
+
+def parts_of(plan: Plan, scenarios: int) -> list[Part]:
+    """All portfolio groups, together as long as their leaves and instruments make so many elements."""
+    counts = [0, *accumulate(len(groups) for groups in plan.portfolios)]
+    layout = plan.relaid()
+    rows = (layout.group_leaves + layout.group_columns)[counts]
+    most, edges = max(1, PART_ELEMENTS // scenarios), [0]
+    while edges[-1] < len(plan.portfolios):
+        stop = int(np.searchsorted(rows, rows[edges[-1]] + most, side="right")) - 1
+        edges.append(max(stop, edges[-1] + 1))
+    return [
+        Part(plan.portfolios[low:high], (counts[low], counts[high]), bool(rows[high] - rows[low] <= most))
+        for low, high in pairwise(edges)
+    ]
+
+
+def priced_together(batch: Batch, standard: Codes, other: Codes, backend: Backend) -> list[Priced]:
+    """Every class group of a batch from one call for all of them."""
+    pnl = backend.get(backend.risk_arrays(batch.sections(), batch.matrix(units=True)))
+    leaves = batch.group_leaves - batch.leaves.start
+    units = batch.section_starts[batch.group_sections] - batch.instruments.start + leaves[-1]
+    rows, ones = pnl[: leaves[-1]], pnl[:, standard]
+    if batch.scenario_weights is not None:
+        rows = rows * np.repeat(batch.scenario_weights, np.diff(leaves), axis=0)
+    own, rest = rows[:, standard], rows[:, other]
+    return [
+        Priced(own[slice(*leaf)], rest[slice(*leaf)], units=ones[slice(*unit)])
+        for leaf, unit in zip(pairwise(leaves), pairwise(units), strict=True)
+    ]

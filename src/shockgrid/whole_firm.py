@@ -1,0 +1,102 @@
+"""The bare question of a whole firm: the worst loss of every leaf of a plan, in one walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+
+import numpy as np
+
+from shockgrid.backends.batch import Worst
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.engine import Plan, plan
+from shockgrid.errors import InputError
+from shockgrid.market import Market
+from shockgrid.market_states import MarketStates
+from shockgrid.scenarios import ScenarioSet
+
+#: Parts of a firm that threads take in turn: more than there are threads, so that none waits long at the end.
+SHARES = 16
+#: Bytes a position takes while a plan is made, and an instrument while it is laid out and priced.
+POSITION_BYTES, INSTRUMENT_BYTES = 400, 500
+
+
+def worst_losses(
+    plan: Plan,
+    states: MarketStates,
+    backend: Backend,
+    *,
+    reduced: int | None = None,
+    units: bool = False,
+    executor: Executor | None = None,
+) -> Worst:
+    """The worst loss of every leaf of the whole plan, and where it falls: the bare question of a firm.
+
+    Rows come in the order of ``plan.layout``: leaves by class group and margin group, instruments by class
+    group.
+
+    Parameters
+    ----------
+    states : scenarios that move spots and vols alone (``MarketStates.revised`` is false).
+    reduced : how many of the scenarios are reduced; the others come as rows. None for all.
+    units : whether the loss of one unit of each instrument by itself is wanted.
+    executor : an executor of threads, each of which takes a share of the class groups; changes no bit.
+
+    Raises
+    ------
+    InputError : a scenario revises instruments, an underlying has no shock, or what is asked for does not
+        fit the memory at hand.
+    """
+    if states.revised:
+        problem = "scenarios with a vol rule, days or known P&L of their own need rows; see group_risk_arrays"
+        raise InputError(problem)
+    layout, count = plan.relaid(), len(states.scenarios) if reduced is None else reduced
+    leaf = 16 + 8 * (len(states.scenarios) - count)
+    # the parts and the whole that is made of them
+    needed = 2 * len(layout.leaves) * leaf + len(layout.instruments) * (INSTRUMENT_BYTES + 32 * units)
+    _require_memory(backend, needed, f"{len(layout.leaves):,} leaves of {len(layout.instruments):,} series")
+    batch = layout.batch(states)
+    backend.prepare(batch.sections())
+    if executor is None or not len(batch):
+        return backend.worst(batch, count, units)
+    parts = executor.map(lambda part: backend.worst(part, count, units), batch.cut(SHARES))
+    return Worst(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def worst_by_tile(
+    books: Iterable[Book],
+    market: Market,
+    scenarios: ScenarioSet,
+    backend: Backend,
+    *,
+    executor: Executor | None = None,
+) -> Iterator[tuple[Plan, Worst]]:
+    """The same for a firm too large to be laid out at once: book by book, each dropped before the next.
+
+    Every book holds some of the accounts, and all those of a margin group. A series is priced once for each
+    book that holds it, so books of some ten thousand accounts cost little more than one of all of them.
+
+    Raises
+    ------
+    InputError : a margin group stands in two books, or a book does not fit the memory at hand.
+    """
+    states, seen = MarketStates.of(scenarios, market), set[str]()
+    for book in books:
+        names = set(book.accounts["margin_group"])
+        twice = sorted(names & seen)
+        if twice:
+            problem = "expected all accounts of a margin group in one book"
+            raise InputError(problem, table="accounts", column="margin_group", value=twice[0])
+        seen |= names
+        count = len(book.positions)
+        _require_memory(backend, count * POSITION_BYTES, f"a book of {count:,} positions")
+        tile = plan(book, market)
+        yield tile, worst_losses(tile, states, backend, executor=executor)
+
+
+def _require_memory(backend: Backend, needed: int, what: str) -> None:
+    free = backend.free_bytes()
+    if needed > free:
+        problem = f"{what} need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: ask for fewer at once"
+        raise InputError(problem)
