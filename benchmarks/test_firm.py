@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from firms import DESK, FIRM, Firm, drawn, grid
-from peers import numpy_and_sparse
+from pipelines import numpy_and_sparse
 from test_european import seconds_of
 
 from shockgrid.backends import Backend, NativeBackend, NumpyBackend

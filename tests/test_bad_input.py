@@ -180,8 +180,8 @@ EXIT_CODES = [
     ("book/positions.csv", "NOBODY,XYZ,5,", 3),
     ("book/accounts.csv", "NEW,1e400" + "," * 6, 3),
     ("market/instruments.csv", "ZZZ,NOWHERE,stock" + "," * 11, 0),
-    ("market/underlyings.csv", "XYZ,95" + "," * 12, 3),
-    ("market/underlyings.csv", "ZZZ,-1" + "," * 12, 0),
+    ("market/underlyings.csv", "XYZ,95" + "," * 13, 3),
+    ("market/underlyings.csv", "ZZZ,-1" + "," * 13, 0),
     ("market/quotes.csv", "XYZ,-1" + "," * 6, 3),
     ("book/positions.csv", "one,two", 2),
 ]

@@ -145,7 +145,7 @@ def test_rerun_compares_and_refuses_changed_inputs(firm: Path, tmp_path: Path) -
     run(firm)
     done = invoke("rerun", tmp_path / "run")
     assert done.exit_code == 0, done.output
-    assert done.stdout.count("identical") == 11
+    assert done.stdout.count("identical") == 13
     assert (tmp_path / "run-rerun").is_dir()
 
     (tmp_path / "run" / "groups.csv").write_text("changed")

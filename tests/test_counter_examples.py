@@ -1,8 +1,4 @@
-"""Sixteen things that a margin engine must not take for granted, each a rule that some venue has.
-
-Not reached: initial margin over a scenario set of its own within one regime (9; two regimes in a policy are
-the way), and the fixing of inverse futures in their last half hour (15).
-"""
+"""Sixteen things that a margin engine must not take for granted, each a rule that some venue has."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ from test_span import CALL, published
 from test_venue_properties import COIN_MARKET, LINEAR_MARKET
 
 import shockgrid as sg
+from shockgrid.requirement import Context, Measured, rule
 from shockgrid.vol_rules import Rotated
 
 ROUNDING = 1e-6
@@ -132,6 +129,33 @@ def test_9_each_requirement_has_its_own_worst_scenario() -> None:
     assert result.accounts.loc[0, "worst_scenario"] == 0
 
 
+def test_9_initial_margin_has_scenarios_of_its_own() -> None:
+    """A short share: maintenance falls at +10 %, initial, over a set of its own, is worst at +40 %."""
+
+    def initial_loss(context: Context) -> np.ndarray:
+        worst = np.maximum(-context.leaves.tagged["initial"].min(axis=1), 0.0)
+        return context.by_margin_group(worst)
+
+    def measured(context: Context) -> Measured:
+        tagged = context.leaves.tagged["initial"]
+        names = np.array(["-20 %", "+40 %"], object)[tagged.argmin(axis=1)]
+        figure = initial_loss(context)
+        return Measured(figure, figure, figure * 0.0, names)
+
+    scenarios = sg.ScenarioSet.points([-0.3, 0.1]) + sg.ScenarioSet.points([-0.2, 0.4], tag="initial")
+    regime = sg.Regime(
+        "both",
+        scenarios,
+        initial=(sg.AddOn("initial_scan", initial_loss, "floor", "the worst of the initial scenarios"),),
+        remarks=(rule("initial_scan", measured, "its own worst scenario"),),
+    )
+    result = sg.margin(book([("A", "A", -1)]), TWO, regime)
+    row = result.accounts.iloc[0]
+    assert (row["requirement"], row["initial_requirement"]) == (pytest.approx(10.0), pytest.approx(40.0))
+    assert row["worst_scenario"] == 1
+    assert result.rules["subject"].tolist() == ["+40 %"]
+
+
 def test_10_gains_do_not_count_in_full() -> None:
     """TIMS: a product group without an offset; SPAN: commodities never net."""
     held = {"A": 1, "B": -2}
@@ -195,6 +219,18 @@ def test_15_what_is_settled_on_an_average_moves_less_at_the_end(minutes: float) 
     averaged = sg.Regime("averaged", sg.ScenarioSet.points([-0.1, 0.0], averaging_minutes=30.0))
     share = min(minutes / 30.0, 1.0)
     assert vector({"O": 1}, priced, averaged) == pytest.approx([-1000.0 * share, 0.0], abs=ROUNDING)
+
+
+@pytest.mark.parametrize("minutes", [15.0, 45.0])
+def test_15_what_delivers_coin_by_an_average_moves_less_too(minutes: float) -> None:
+    """An inverse future, 10 USD a contract: at -10 % and half of the average fixed, F falls by 5 % of it."""
+    rows = [future("LAST", days=minutes / 1440)]
+    priced = coin_world(rows, 60_000.0, [], {minutes / 1440: 60_000.0})
+    averaged = sg.Regime("averaged", sg.ScenarioSet.points([-0.1, 0.0], averaging_minutes=30.0))
+    falls = 60_000.0 * (1.0 - 0.1 * min(minutes / 30.0, 1.0))
+    in_coin = 600.0 * 10.0 * (1.0 / 60_000.0 - 1.0 / falls)
+    expected = [in_coin * 60_000.0, 0.0]  # coin at today's rate
+    assert vector({"LAST": 600.0}, priced, averaged) == pytest.approx(expected, abs=ROUNDING)
 
 
 def test_16_marginal_margin_is_not_additive() -> None:

@@ -14,7 +14,7 @@ from shockgrid.io.run_folder import compare_runs, read_run_table, rerun, verify_
 from shockgrid.io.run_request import Outcome, RunRequest
 from shockgrid.io.templates import write_templates
 
-NAMES = ("accounts", "groups", "positions", "scenarios", "rejects")
+NAMES = ("accounts", "groups", "positions", "scenarios", "rules", "rejects")
 FILES = {f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "parquet")}
 FILES |= {"manifest.json", "timings.json"}
 

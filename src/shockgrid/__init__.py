@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shockgrid.backends import get_backend as get_backend
     from shockgrid.book import Book as Book
+    from shockgrid.comparison import compare as compare
+    from shockgrid.comparison import impact as impact
+    from shockgrid.desk.calls import margin_calls as margin_calls
+    from shockgrid.desk.expiry import after_expiry as after_expiry
     from shockgrid.errors import BackendUnavailable as BackendUnavailable
     from shockgrid.errors import InputError as InputError
     from shockgrid.errors import ParameterError as ParameterError
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
     from shockgrid.regimes import Policy as Policy
     from shockgrid.regimes import deribit as deribit
     from shockgrid.regimes import derive as derive
+    from shockgrid.regimes import historical as historical
     from shockgrid.regimes import house as house
+    from shockgrid.regimes import imported as imported
     from shockgrid.regimes import span as span
     from shockgrid.regimes import tims as tims
     from shockgrid.requirement import AddOn as AddOn
@@ -47,11 +53,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "backends": ("get_backend",),
     "book": ("Book",),
+    "comparison": ("compare", "impact"),
+    "desk.calls": ("margin_calls",),
+    "desk.expiry": ("after_expiry",),
     "errors": ("BackendUnavailable", "InputError", "ParameterError", "ShockgridError"),
     "io.synthetic": ("synthetic_firm",),
     "io.tables": ("read_book", "read_market"),
     "market": ("Market",),
-    "regimes": ("Policy", "deribit", "derive", "house", "span", "tims"),
+    "regimes": ("Policy", "deribit", "derive", "historical", "house", "imported", "span", "tims"),
     "reg_t": ("freed_capital", "regt"),
     "requirement": (
         "AddOn",

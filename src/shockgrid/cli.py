@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
+
+from shockgrid.cli_calls import calls_app
+from shockgrid.cli_common import (
+    BackendOption,
+    BookOption,
+    JsonOption,
+    LotsOption,
+    MapOption,
+    MarketOption,
+    refusals,
+)
+from shockgrid.cli_ledger import ledger_app
 
 app = typer.Typer(
     add_completion=False,
@@ -15,12 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Portfolio margin by full revaluation over a grid of price and volatility shocks. "
     "Exit codes: 0 clean, 1 a rerun differs, 2 refused, 3 an account is PARTIAL or UNRELIABLE or a book row "
-    "was rejected.",
+    "was rejected, or a margin call is left to a person.",
 )
 
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-BackendOption: TypeAlias = Annotated[str, typer.Option(help="auto, or a backend by name.")]
-MapOption: TypeAlias = Annotated[Path | None, typer.Option("--map", help="MAP.toml for files of your own.")]
+app.add_typer(calls_app, name="margin-calls")
+app.add_typer(ledger_app, name="ledger")
 
 
 def _version(wanted: bool) -> None:
@@ -73,15 +82,15 @@ def demo(
 
 @app.command()
 def run(
-    market: Annotated[Path, typer.Option(help="Folder of the market tables.")],
-    book: Annotated[Path, typer.Option(help="Folder of positions and accounts.")],
+    market: MarketOption,
+    book: BookOption,
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
     regime: Annotated[
-        str, typer.Option(help="tims, house, derive, span, deribit, or path/to/file.py:name.")
+        str, typer.Option(help="tims, house, regt, derive, span, deribit, or path/to/file.py:name.")
     ] = "",
     policy: Annotated[Path | None, typer.Option(help="policy.toml: regimes by program.")] = None,
     backend: BackendOption = "auto",
-    lots: Annotated[bool, typer.Option("--lots", help="Sum rows that repeat an account and symbol.")] = False,
+    lots: LotsOption = False,
     column_map: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -130,6 +139,35 @@ def explain(
 
     with refusals():
         print_explanation(run_folder, account)
+
+
+@app.command()
+def compare(
+    market: MarketOption,
+    book: BookOption,
+    regime: Annotated[list[str], typer.Option(help="A regime as for run; give it once for each side.")],
+    out: Annotated[Path | None, typer.Option(help="CSV of every margin group to write.")] = None,
+    backend: BackendOption = "auto",
+    lots: LotsOption = False,
+    column_map: MapOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Margin a book under several regimes side by side, net and gross of option value."""
+    from shockgrid.cli_compare import compare_files
+
+    with refusals():
+        raise typer.Exit(
+            compare_files(
+                market,
+                book,
+                regime,
+                out=out,
+                backend=backend,
+                lots=lots,
+                column_map=column_map,
+                as_json=as_json,
+            )
+        )
 
 
 @app.command()
@@ -218,20 +256,6 @@ def template(
     with refusals():
         for path in write_templates(folder, example=example):
             typer.echo(str(path))
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """A refusal or an unreadable file is one line on stderr and exit code 2, never a traceback."""
-    from shockgrid.errors import ShockgridError
-
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except (ShockgridError, OSError) as error:
-        typer.echo("shockgrid: " + " ".join(str(error).split()), err=True)
-        raise typer.Exit(2) from error
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from shockgrid.cli_explain_regt import print_pairing
+from shockgrid.cli_rules import print_rules
 from shockgrid.cli_views import SHOWN, console, money, percent
 from shockgrid.errors import ShockgridError
 from shockgrid.io.run_folder import read_run_table
@@ -22,13 +24,18 @@ _BEFORE_LINES, _AFTER_LINES = "worst_vol_shock", "requirement_zero_offsets"
 def print_explanation(folder: Path, account: str) -> None:
     """Print the lines that add up to the requirement, then the group tree, then the largest positions."""
     accounts, positions = read_run_table(folder, "accounts"), read_run_table(folder, "positions")
-    group = _margin_group(accounts, positions, account)
+    group = margin_group_of(accounts, positions, account)
     groups = read_run_table(folder, "groups")
     out = console()
     row = accounts[accounts["margin_group"] == group].iloc[0]
+    if "pairing_benefit" in accounts.columns:
+        print_pairing(out, folder, group, row)
+        return
     out.print(escape(f"margin group {group}: {row['reliability']}, binding {row['binding']}"))
     out.print(_lines_table(row))
     out.print(_group_tree(group, groups[groups["margin_group"] == group]))
+    rules = read_run_table(folder, "rules")
+    print_rules(out, rules[rules["margin_group"] == group])
     out.print(_positions_table(positions[positions["margin_group"] == group]))
 
 
@@ -39,7 +46,8 @@ def requirement_lines(row: pd.Series[Any]) -> dict[str, float]:
     return {name: float(row[name]) for name in lines}
 
 
-def _margin_group(accounts: pd.DataFrame, positions: pd.DataFrame, account: str) -> str:
+def margin_group_of(accounts: pd.DataFrame, positions: pd.DataFrame, account: str) -> str:
+    """The margin group of an account, or the one of that name; ShockgridError where the run has neither."""
     if (accounts["margin_group"] == account).any():
         return account
     holders = positions[positions["account"] == account]["margin_group"]
@@ -99,7 +107,12 @@ def _leaf_text(leaf: pd.Series[Any]) -> str:
 
 def _positions_table(positions: pd.DataFrame) -> Table:
     largest = positions.sort_values(["stand_alone_loss", "symbol"], ascending=[False, True]).head(SHOWN)
-    table = Table(title=f"largest positions ({len(largest)} of {len(positions)})", title_justify="left")
+    table = Table(
+        title=f"largest positions ({len(largest)} of {len(positions)})",
+        caption="leave one out: exact fall of the scan without it; euler: its share at the worst scenario",
+        title_justify="left",
+        caption_justify="left",
+    )
     names = ("account", "symbol", "quantity", "price", "vol", "stand_alone_loss", "leave_one_out", "euler")
     for name in names:
         table.add_column(name.replace("_", " "), justify="left" if name in ("account", "symbol") else "right")

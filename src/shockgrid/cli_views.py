@@ -19,11 +19,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from shockgrid.comparison.sides import Result
 from shockgrid.io.checking import Checked
 from shockgrid.io.manifest import control_totals
 from shockgrid.io.run_folder import read_timings
 from shockgrid.io.run_request import Outcome
-from shockgrid.requirement import MarginResult
+from shockgrid.reg_t import RegtResult
 
 SHOWN = 10
 """How many deficits, positions or lines of one reject code are shown."""
@@ -110,14 +111,14 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
     return (3, "; ".join(reasons)) if reasons else (0, "clean")
 
 
-def largest_deficits(result: MarginResult) -> pd.DataFrame:
+def largest_deficits(result: Result) -> pd.DataFrame:
     """The ``SHOWN`` largest deficits (compared in the base currency), greatest first, ties by name."""
     short = result.accounts.assign(in_base=-result.in_base("excess"))[result.short()]
     short = short.assign(equity=short["excess"] + short["requirement"], deficit=-short["excess"])
     columns = ["margin_group", "currency", "requirement", "equity", "deficit", "binding"]
     columns += ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
     ordered = short.sort_values(["in_base", "margin_group"], ascending=[False, True], kind="stable")
-    return ordered[columns].head(SHOWN)
+    return ordered.reindex(columns=columns).head(SHOWN)
 
 
 def print_check(checked: Checked) -> None:
@@ -149,11 +150,12 @@ def percent(value: float | None) -> str:
 def _totals(outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
     short = result.short()
+    market = (result.plan if isinstance(result, RegtResult) else result.runs[0].plan).market
     return {
         **control_totals(result),
         "deficits": int(short.sum()),
         "sum_deficit": math.fsum(-result.in_base("excess")[short]),
-        "base_currency": result.runs[0].plan.market.base_currency,
+        "base_currency": market.base_currency,
         "instruments_held": int(result.positions["symbol"].nunique()),
         "reliability": {str(k): int(v) for k, v in result.accounts["reliability"].value_counts().items()},
     }
@@ -194,11 +196,15 @@ def _deficit_table(rows: list[dict[str, Any]], count: int, width: int) -> Table:
     for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):
         table.add_column(name, justify="left" if name == "binding" else "right", no_wrap=True)
     digits = 2 if width >= WIDE else 0
+    words = ("binding", "worst_scenario")
     for row in rows:
         amounts = (f"{row[name]:,.{digits}f}" for name in ("requirement", "equity", "deficit"))
         shocks = (percent(row[name]) for name in ("worst_price_shock", "worst_vol_shock"))
         table.add_row(
-            escape(row["margin_group"]), *amounts, str(row["binding"]), str(row["worst_scenario"]), *shocks
+            escape(row["margin_group"]),
+            *amounts,
+            *("-" if row[name] is None else str(row[name]) for name in words),
+            *shocks,
         )
     return table
 

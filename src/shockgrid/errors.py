@@ -40,3 +40,17 @@ class ParameterError(ShockgridError):
 
 class BackendUnavailable(ShockgridError):
     """A backend asked for by name that cannot run here; says why and what to install."""
+
+
+class LedgerError(ShockgridError):
+    """A ledger that cannot be written, read or trusted.
+
+    ``reason`` is one of ``locked`` (another process holds it), ``full`` (no room on the disk), ``unwritable``
+    (any other failure to write), ``unreadable`` (no ledger, or another format), ``moved`` (somebody else has
+    appended meanwhile), ``conflict`` (an idempotency key with another content), ``tampered`` (a row that is
+    not what was written). What was not acknowledged can be tried again, and then happens once.
+    """
+
+    def __init__(self, problem: str, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(problem)

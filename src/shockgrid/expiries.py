@@ -43,8 +43,8 @@ def expiry_instants(dates: Any, is_morning: Any) -> Instants:
     days = pd.DatetimeIndex(dates).to_numpy("datetime64[D]")
     morning = np.broadcast_to(np.asarray(is_morning, np.bool_), days.shape)
     places, found = pd.factorize(days)
-    sessions, opens, closes = _sessions()
-    rows = np.searchsorted(sessions, found, side="right") - 1
+    session_dates, opens, closes = sessions()
+    rows = np.searchsorted(session_dates, found, side="right") - 1
     known = (rows >= 0) & (found <= np.datetime64(LAST))
     never = np.datetime64("NaT", "ns")
     table = np.stack([np.where(known, instants[rows], never) for instants in (closes, opens)])
@@ -54,7 +54,7 @@ def expiry_instants(dates: Any, is_morning: Any) -> Instants:
 
 def last_close(instant: pd.Timestamp) -> pd.Timestamp | None:
     """The latest close at or before an instant with a zone, in UTC; None outside the calendar."""
-    _, _, closes = _sessions()
+    _, _, closes = sessions()
     stamp = np.datetime64(instant.tz_convert("UTC").tz_localize(None), "ns")
     row = int(np.searchsorted(closes, stamp, side="right")) - 1
     if row < 0 or stamp > np.datetime64(LAST) + np.timedelta64(1, "D"):
@@ -65,7 +65,7 @@ def last_close(instant: pd.Timestamp) -> pd.Timestamp | None:
 def is_session(dates: Any) -> Mask:
     """Whether the exchange opens on these dates: bool of their shape [n]; False for NaT."""
     days = pd.DatetimeIndex(dates).to_numpy("datetime64[D]")
-    return np.isin(days, _sessions()[0])
+    return np.isin(days, sessions()[0])
 
 
 def new_york(date: Any, time: str = "16:00") -> pd.Timestamp:
@@ -79,7 +79,7 @@ def new_york(date: Any, time: str = "16:00") -> pd.Timestamp:
 
 
 @cache
-def _sessions() -> tuple[Instants, Instants, Instants]:
+def sessions() -> tuple[Instants, Instants, Instants]:
     """Dates, opens and closes of every session, ascending; the instants in UTC."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Series.values returning an ndarray that drops timezone")

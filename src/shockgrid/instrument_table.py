@@ -91,10 +91,11 @@ def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: n
     owners, kinds = door.text("underlying"), door.choice("type", INSTRUMENT_TYPES)
     codes = names.codes(owners)
     own = np.where(codes >= 0, names.currencies[codes], "") if len(names.names) else np.full(len(codes), "")
+    haircuts = names.haircuts[codes] if len(names.names) else np.full(len(codes), np.nan)
     currencies, expiries = door.text("currency"), door.instant("expiry_utc")
     rights = pd.Series(door.choice("right", ("c", "p", "call", "put")), dtype=object).astype(str)
-    for column, choices in (("settlement_time", ("am", "pm")), ("settlement_kind", ("cash", "physical"))):
-        door.choice(column, choices, choices[0])
+    door.choice("settlement_time", ("am", "pm"), "am")
+    settlements = door.choice("settlement_kind", ("cash", "physical"), "cash")
     rows = pd.DataFrame(
         {
             "symbol": canonical(door.text("symbol")),
@@ -114,6 +115,8 @@ def _read_columns(door: Door, names: Underlyings, fx: dict[str, float], stamp: n
             ),
             "currency": np.where(currencies == "", own, currencies),
             "inverse": door.boolean("inverse"),
+            "flat_rate": (codes >= 0) & ~np.isnan(haircuts),
+            "physical": settlements == "physical",
         }
     )
     _check_terms(door, rows, fx)
@@ -130,7 +133,10 @@ def _check_terms(door: Door, rows: pd.DataFrame, fx: dict[str, float]) -> None:
     expires, future = kinds.isin(["option", "future"]), kinds.isin(["future", "perpetual"])
     message = "expected an underlying of the market with a spot"
     reject(rows["underlying"] < 0, "underlying", "E_UNDERLYING", message)
-    reject(kinds == "flat", "type", "E_UNSUPPORTED", "flat-rate types need a haircut table, not read yet")
+    flat, known = kinds == "flat", rows["underlying"] >= 0
+    reject(flat & known & ~rows["flat_rate"], "type", "E_UNSUPPORTED", "its underlying needs a haircut_dec")
+    message = "its underlying has a haircut_dec: only flat-rate instruments move by it"
+    reject(~flat & (kinds != "") & rows["flat_rate"], "type", "E_MISMATCH", message)
     for column, blank in (("right", rows["right"] == ""), ("strike", rows["strike"].isna())):
         reject(option & blank, column, "E_MISSING", "an option needs it")
     reject(expires & rows["years"].isna(), "expiry_utc", "E_MISSING", "an option or future needs it")
@@ -240,6 +246,7 @@ def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
         dividends=number("dividends"),
         quote_lines=rows["quote_line"].fillna(0).to_numpy(np.int64),
         inverse=rows["inverse"].to_numpy(bool),
+        is_physical=option & rows["physical"].to_numpy(bool),
         quote_times=rows["quote_time"].to_numpy("datetime64[ns]"),
         price_faults=rows["price_fault"].fillna("no_quote").to_numpy(object),
     )

@@ -47,6 +47,13 @@ class Underlyings(_Columns):
     atm_vols: Floats  #: decimals; NaN where not given
     carries: Floats  #: continuous dividend yield plus borrow rate, decimals
     spot_times: NDArray[np.datetime64]  #: UTC; NaT where not given
+    sectors: Texts  #: "" where not given
+    betas: Floats  #: NaN where not given, like all that follow
+    borrows: Floats  #: stock-borrow rate, decimals per year
+    market_caps: Floats  #: in ``currencies``
+    volumes: Floats  #: average units a day
+    highs: Floats  #: highest price of 52 weeks
+    haircuts: Floats  #: of flat-rate names: share of their value that is lost in any move
     class_groups: Texts
     product_groups: Texts
     portfolio_groups: Texts
@@ -91,6 +98,7 @@ class Instruments(_Columns):
     quote_times: NDArray[np.datetime64]  #: UTC; NaT where not given
     price_faults: Texts  #: why an option has no mark: crossed, no_quote; "" where it has one
     inverse: Mask  #: settled in coin
+    is_physical: Mask  #: an option whose exercise delivers units_per_contract; False: it pays cash
 
     def coin_values(self, prices: Floats, rows: Any = slice(None)) -> Floats:
         """Prices as worth, and worth as prices: -1 / x for inverse futures, which are quoted in currency per

@@ -35,6 +35,8 @@ class MarketStates:
         """Lay the set over the market."""
         leverage = np.where(scenarios.leveraged, market.underlyings.leverages[:, None], 1.0)
         spot = np.maximum(scenarios.spot(market) * leverage, -1.0)
+        haircuts = market.underlyings.haircuts[:, None]  # a flat rate is lost whichever way the market moves
+        spot = np.where(np.isnan(haircuts), spot, np.sign(spot) * haircuts)
         aged = bool(scenarios.roll_days.any() or scenarios.averaging_minutes.any())
         given = (*scenarios.vol_rules, *scenarios.known_pnl)
         revised = aged or any(entry is not None for entry in given)

@@ -92,27 +92,14 @@ def _read_underlyings(
     max_age: timedelta | None,
 ) -> tuple[Underlyings, pd.DataFrame, list[pd.DataFrame]]:
     text = ("currency", "portfolio_type", "sector")
-    numbers = ("beta", "yield_dec", "borrow_dec", "market_cap", "adv", "high_52w")
+    numbers = ("beta", "yield_dec", "borrow_dec", "market_cap", "adv", "high_52w", "haircut_dec")
     optional = (*text, *numbers, "leverage", "atm_vol_dec", "spot_utc")
     door = Door("underlyings", source, required=("underlying", "spot"), optional=optional, key="underlying")
-    frame = pd.DataFrame(
-        {
-            "name": door.text("underlying"),
-            "spot": door.number("spot", above=0.0, high=LARGEST_PRICE),
-            "currency": door.text("currency", base_currency),
-            "portfolio_type": door.choice("portfolio_type", PORTFOLIO_TYPES, "equity"),
-            "leverage": door.number("leverage", default=1.0, low=-LARGEST_LEVERAGE, high=LARGEST_LEVERAGE),
-            "atm_vol": door.number("atm_vol_dec", above=0.0, high=LARGEST_ATM_VOL),
-            "carry": _carries(door),
-            "spot_time": door.instant("spot_utc"),
-        }
-    )
+    frame = _underlying_columns(door, base_currency)
     door.refuse_per_cent("atm_vol_dec", frame["atm_vol"].to_numpy(np.float64), LARGEST_PLAUSIBLE_VOL)
     still = (frame["leverage"] == 0.0).to_numpy(bool)
     door.reject(still, "leverage", "E_RANGE", "expected a multiple other than 0")
     frame["leverage"] = frame["leverage"].where(~still, 1.0)
-    for column in ("beta", "market_cap", "adv", "high_52w"):
-        door.number(column)
     flag_age(door, "spot_utc", frame["spot_time"].to_numpy("datetime64[ns]"), stamp, max_age)
     foreign = ~frame["currency"].isin(list(rates)).to_numpy(bool)
     door.reject(foreign, "currency", "E_FX", "expected the base currency or a currency of the fx table")
@@ -123,6 +110,29 @@ def _read_underlyings(
     grouped, group_rejects = _read_groups(groups, good["name"].to_numpy(object))
     columns = [good[name].to_numpy(_UNDERLYING_TYPES.get(name, float)) for name in good.columns]
     return Underlyings(*columns, *grouped), unread[list(UNREAD_COLUMNS)], [door.rejects(), group_rejects]
+
+
+def _underlying_columns(door: Door, base_currency: str) -> pd.DataFrame:
+    """The columns of ``Underlyings`` but the groups, in their order."""
+    return pd.DataFrame(
+        {
+            "name": door.text("underlying"),
+            "spot": door.number("spot", above=0.0, high=LARGEST_PRICE),
+            "currency": door.text("currency", base_currency),
+            "portfolio_type": door.choice("portfolio_type", PORTFOLIO_TYPES, "equity"),
+            "leverage": door.number("leverage", default=1.0, low=-LARGEST_LEVERAGE, high=LARGEST_LEVERAGE),
+            "atm_vol": door.number("atm_vol_dec", above=0.0, high=LARGEST_ATM_VOL),
+            "carry": _carries(door),
+            "spot_time": door.instant("spot_utc"),
+            "sector": door.text("sector"),
+            "beta": door.number("beta"),
+            "borrow": door.number("borrow_dec"),
+            "market_cap": door.number("market_cap", above=0.0),
+            "volume": door.number("adv", low=0.0),
+            "high": door.number("high_52w", above=0.0),
+            "haircut": door.number("haircut_dec", low=0.0, high=1.0),
+        }
+    )
 
 
 def _carries(door: Door) -> Any:
@@ -141,7 +151,7 @@ def _carries(door: Door) -> Any:
 
 
 _UNDERLYING_TYPES: dict[Any, Any] = {
-    **dict.fromkeys(("name", "currency", "portfolio_type"), object),
+    **dict.fromkeys(("name", "currency", "portfolio_type", "sector"), object),
     "spot_time": "datetime64[ns]",
 }
 UNREAD_COLUMNS = ("name", "spot", "currency", "portfolio_type", "leverage")

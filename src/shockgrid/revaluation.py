@@ -50,8 +50,8 @@ class Revision(NamedTuple):
 
 
 def _averaged(part: Series, window: float) -> Series:
-    """Forwards of which the part averaged so far is fixed; an inverse future is left as it is."""
-    dated = part.is_option | ((part.years > 0.0) & ~part.inverse)
+    """Forwards of which the part averaged so far is fixed."""
+    dated = part.is_option | (part.years > 0.0)
     open_share = np.where(dated, np.clip(part.years / window, LEAST_OPEN, 1.0), 1.0)
     fixed = part.slopes * part.spots * (1.0 - open_share)
     return replace(part, slopes=part.slopes * open_share, intercepts=part.intercepts + fixed)

@@ -13,4 +13,5 @@ def in_coin(series: Series, states: States, values: Floats) -> Floats:
     """Values [S, n] in coin of inverse instruments, from ``values`` in currency; see ``Series``."""
     spots = series.spots * np.maximum(states.spot_factors, SMALLEST_CONVERSION)[:, None]
     rows = states.index[:, 0]
-    return np.where(series.is_option, values / spots[rows], (-1.0 / (series.slopes * spots))[rows])
+    linear = -1.0 / (series.slopes * spots + series.intercepts)
+    return np.where(series.is_option, values / spots[rows], linear[rows])

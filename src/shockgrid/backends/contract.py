@@ -54,7 +54,7 @@ class Series:
     yields: Floats  #: what the spot earns less by the forward, continuous decimals: yield and borrow
     ex_years: Floats  #: [n, D] years to each ex-date up to expiry, ascending; inf where there are fewer
     ex_cash: Floats  #: [n, D] cash dividend per unit of the underlying on it; 0 where there are fewer
-    inverse: Mask  #: settled in coin; its intercept is 0
+    inverse: Mask  #: settled in coin; its intercept is 0 but for what an average has fixed
 
     def take(self, rows: Any) -> Series:
         """The same columns for a selection of rows (slice, mask or index array)."""

@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from shockgrid.comparison.sides import Result
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_request import Outcome, sha256
-from shockgrid.requirement import MarginResult
 
 MANIFEST = "manifest.json"
 FORMAT = "shockgrid run 1"
@@ -48,6 +48,7 @@ def build_manifest(outcome: Outcome, stage: Path) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "versions": _versions(),
+        "as_of": result.as_of.isoformat(),
         "backend": result.backend,
         "regimes": {
             side: {
@@ -65,7 +66,7 @@ def build_manifest(outcome: Outcome, stage: Path) -> dict[str, Any]:
     }
 
 
-def control_totals(result: MarginResult) -> dict[str, float | int]:
+def control_totals(result: Result) -> dict[str, float | int]:
     """Counts and exact sums to compare with what was sent: sums do not depend on the order of rows."""
     positions, accounts = result.positions, result.accounts
     values = positions["price"] * positions["quantity"]

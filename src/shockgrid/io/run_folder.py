@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from shockgrid.comparison.sides import Result
 from shockgrid.errors import ShockgridError
 from shockgrid.io.atomic import staged_folder
 from shockgrid.io.csv_files import write_csv
@@ -22,7 +23,7 @@ from shockgrid.io.run_request import INPUTS, Outcome, Progress, RunRequest, sha2
 from shockgrid.requirement import MarginResult
 
 TIMINGS = "timings.json"
-TABLES = ("accounts", "groups", "positions", "scenarios", "rejects")
+TABLES = ("accounts", "groups", "positions", "scenarios", "rules", "rejects")
 _OURS = {
     MANIFEST,
     TIMINGS,
@@ -63,15 +64,12 @@ def write_run(outcome: Outcome, folder: Path | str, *, seconds: Mapping[str, flo
     return folder
 
 
-def result_tables(result: MarginResult) -> dict[str, pd.DataFrame]:
-    """The tables of a run folder by name."""
-    return {
-        "accounts": result.accounts,
-        "groups": result.groups,
-        "positions": result.positions,
-        "scenarios": result.scenario_table,
-        "rejects": result.rejects,
-    }
+def result_tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The tables of a run folder by name; strategy-based margin has no scenarios."""
+    tables = {"accounts": result.accounts, "groups": result.groups, "positions": result.positions}
+    if isinstance(result, MarginResult):
+        tables |= {"scenarios": result.scenario_table, "rules": result.rules}
+    return {**tables, "rejects": result.rejects}
 
 
 def read_timings(folder: Path | str) -> dict[str, Any]:

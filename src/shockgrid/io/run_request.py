@@ -11,11 +11,15 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from shockgrid.backends import Backend
+from shockgrid.book import Book
+from shockgrid.comparison.sides import Result, Side, load_side
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.tables import POLICY_TOML, Sources, read_book, read_market
-from shockgrid.regimes import Policy, load_regime
-from shockgrid.requirement import MarginResult, Regime, margin
+from shockgrid.market import Market
+from shockgrid.reg_t import RegtResult, RegtRules, regt
+from shockgrid.regimes import Policy
+from shockgrid.requirement import margin
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -35,11 +39,25 @@ def regime_file(name: str, folder: Path) -> Path | None:
 
 
 def _regimes_of(policy: Path) -> list[Path]:
-    """Files of the regimes that a policy names and that are not built in."""
-    programs = tomllib.loads(policy.read_text(encoding="utf-8"))["programs"].values()
+    """Files that a policy names: regimes that are not built in, overrides, parameters."""
+    document = tomllib.loads(policy.read_text(encoding="utf-8"))
+    programs = document["programs"].values()
     names = {program[side] for program in programs for side in ("exchange", "house") if side in program}
     files = [regime_file(name, policy.parent) for name in sorted(names)]
-    return [file for file in files if file]
+    own = [file for file in files if file]
+    if "overrides" in document:
+        own.append(policy.parent / document["overrides"])
+    if "parameters" in document:
+        own += sorted((policy.parent / document["parameters"]).glob("*.toml"))
+    return own
+
+
+def _computed(
+    book: Book, market: Market, side: Side, backend: str | Backend, progress: Progress | None
+) -> Result:
+    if isinstance(side, RegtRules):
+        return regt(book, market, side, backend=backend)
+    return margin(book, market, side, backend=backend, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,7 @@ class Outcome:
     """A computed run: what was asked, what came out, what was read, and how long each part took."""
 
     request: RunRequest
-    result: MarginResult
+    result: Result
     hashes: dict[Path, str]  #: SHA-256 of every file that was read
     sizes: dict[str, int]  #: accounts, positions, underlyings, instruments that were read
     notes: tuple[str, ...]  #: rows and columns that a column map left out
@@ -125,16 +143,16 @@ class RunRequest:
     def compute(self, progress: Progress | None = None, engine: Backend | None = None) -> Outcome:
         """Read everything and compute the margin, on ``engine`` if one of that backend is at hand."""
         started = perf_counter()
-        regime: Regime | Policy = (
-            Policy.from_toml(self.policy) if self.policy is not None else load_regime(self.regime)
-        )
         column_map = ColumnMap.from_toml(self.column_map) if self.column_map else None
         sources = Sources()
         market = read_market(self.market, column_map=column_map, sources=sources)
         book = read_book(self.book, self.lots, column_map=column_map, sources=sources)
+        side: Side = (
+            load_side(self.regime) if self.policy is None else Policy.from_toml(self.policy, market.as_of)
+        )
         hashes = {path: sha256(path) for path in [*sources.files, *self.settings()]}
         read = perf_counter()
-        result = margin(book, market, regime, backend=engine or self.backend, progress=progress)
+        result = _computed(book, market, side, engine or self.backend, progress)
         seconds = {"read": read - started, "margin": perf_counter() - read}
         sizes = {
             "accounts": len(book.accounts),
@@ -143,6 +161,16 @@ class RunRequest:
             "instruments": len(market.instruments.symbols),
         }
         return Outcome(self, result, hashes, sizes, tuple(sources.notes), seconds)
+
+    def strategy(self, margin_group: str) -> RegtResult:
+        """Strategy-based margin of one margin group, from the inputs."""
+        side = load_side(self.regime)
+        if not isinstance(side, RegtRules):
+            problem = "expected a strategy-based regime"
+            raise InputError(problem, column="regime", value=self.regime)
+        column_map = ColumnMap.from_toml(self.column_map) if self.column_map else None
+        book = read_book(self.book, self.lots, column_map=column_map).select([margin_group])
+        return regt(book, read_market(self.market, column_map=column_map), side, backend=self.backend)
 
     def _shown(self, path: Path, place: str) -> str:
         return f"{INPUTS}/{place}" if self.embedded else str(path.resolve())

@@ -16,7 +16,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One canonical table; ``folder`` is market or book."""
+    """One canonical table; ``folder`` is market, book, or arrays for what is read by itself."""
 
     folder: str
     required: bool
@@ -40,6 +40,8 @@ _SYMBOL = "compact OSI (XYZ260220C00100000) for options, any text for others"
 _CURRENCY = "ISO 4217, e.g. USD"
 _UTC = "ISO time in UTC, e.g. 2026-02-20T21:00:00Z"
 _AGE = "further than max_age_minutes of market.toml from as_of: used, flagged, holders are STALE"
+
+MOST_POINTS = 16  #: OCC's files have ten, SPAN's sixteen
 
 TABLES: dict[str, Table] = {
     "instruments": Table(
@@ -108,6 +110,10 @@ TABLES: dict[str, Table] = {
             Column("adv", "average daily volume, units"),
             Column("spot_utc", f"time of the spot, {_UTC}; {_AGE}; blank: as_of"),
             Column("high_52w", "highest price of 52 weeks"),
+            Column(
+                "haircut_dec",
+                "flat-rate names only (bond, fund, collateral): share of value charged, decimal in [0, 1]",
+            ),
         ),
     ),
     "curve": Table(
@@ -195,6 +201,18 @@ TABLES: dict[str, Table] = {
             Column("legal_entity", "any text"),
             Column("program", "name in policy.toml; blank: default"),
             Column("equity_override", "equity to use in place of the computed one, in currency"),
+        ),
+    ),
+    "unit_pnl": Table(
+        "arrays",
+        False,
+        "imported P&L of one contract or share held long at each valuation point, gain > 0",
+        (
+            _key("symbol", "as in instruments"),
+            *(
+                Column(f"pnl_{point}", "at this valuation point, in the instrument's currency")
+                for point in range(1, MOST_POINTS + 1)
+            ),
         ),
     ),
 }

@@ -28,6 +28,8 @@ all = "{origin}"
 SAMPLE_POLICY = """\
 # Which regimes margin an account, by the program in the accounts table.
 # The requirement is the greater of the exchange's and the house's.
+# parameters = "FOLDER" takes dated and approved parameter files from it; overrides = "overrides.csv" changes
+# the house requirement of single accounts; both lines stand before the programs.
 
 [programs.default]            # used by accounts with a blank program
 exchange = "tims"             # regime by name, or path/to/file.py:name

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Mask
+from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
@@ -67,11 +67,37 @@ def regt(
     BackendUnavailable : a backend asked for by name cannot run here.
     """
     _require(book, market, seconds, seconds_each, threads)
-    rules = regt_rules() if rules is None else rules
     engine = get_backend(backend)
     market = calibrated(market, engine)
     whole = plan(book, market)
     values = model_values(whole, engine)
+    return planned_regt(
+        whole,
+        values,
+        rules,
+        cash_programs=cash_programs,
+        seconds=seconds,
+        seconds_each=seconds_each,
+        threads=threads,
+        backend=engine.name,
+    )
+
+
+def planned_regt(
+    whole: Plan,
+    values: Floats,
+    rules: RegtRules | None = None,
+    *,
+    cash_programs: Iterable[str] = (),
+    seconds: float = SECONDS,
+    seconds_each: float = SECONDS_EACH,
+    threads: int = 1,
+    backend: str,
+) -> RegtResult:
+    """``regt`` over a plan of a calibrated market; ``values`` [N] are the model values of ``backend``."""
+    started = perf_counter()
+    rules = regt_rules() if rules is None else rules
+    book, market = whole.book, whole.market
     whole, strangers = _supported(whole)
     cash = _cash_groups(whole, frozenset(cash_programs))
     legs = legs_of(whole, values, cash, rules.long_dated_months)
@@ -84,20 +110,15 @@ def regt(
             found.append(
                 paired(legs, single, rules, initial=initial, deadline=deadline, pool=pool, known=known)
             )
-    maintenance, initial_ = found
+    sides = [side_of(legs, single, pairing, initial=place == 1) for place, pairing in enumerate(found)]
     return RegtResult.of(
         whole,
         values,
-        Sides(
-            legs,
-            single,
-            maintenance,
-            initial_,
-            side_of(legs, single, maintenance, initial=False),
-            side_of(legs, single, initial_, initial=True),
-        ),
+        Sides(legs, single, found[0], found[1], sides[0], sides[1]),
         rules,
         joined_rejects([book.rejects, market.rejects, strangers]),
+        backend,
+        {"pair": perf_counter() - started},
     )
 
 

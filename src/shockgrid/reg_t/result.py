@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -63,6 +65,8 @@ class RegtResult:
     rejects : rows of book and market that were turned away or flagged.
     rules : the numbers that were used.
     notes : what a reader must know.
+    values : [N] model values.     backend : name of the backend that priced what has no mark.
+    timings : seconds per stage.
     """
 
     accounts: pd.DataFrame
@@ -71,10 +75,20 @@ class RegtResult:
     notes: tuple[str, ...]
     plan: Plan
     sides: Sides
+    values: Floats
+    backend: str
+    timings: Mapping[str, float]
 
     @classmethod
     def of(
-        cls, plan: Plan, values: Floats, sides: Sides, rules: RegtRules, rejects: pd.DataFrame
+        cls,
+        plan: Plan,
+        values: Floats,
+        sides: Sides,
+        rules: RegtRules,
+        rejects: pd.DataFrame,
+        backend: str,
+        timings: Mapping[str, float],
     ) -> RegtResult:
         """Bring sums, equity and reliability together."""
         lost = unpriced_charges(plan)
@@ -86,7 +100,45 @@ class RegtResult:
         notes: tuple[str, ...] = NOTES
         if open_.any():
             notes += (GAP_NOTE.format(count=int(open_.sum()), worst=accounts["gap"].max()),)
-        return cls(accounts, joined_rejects([rejects, found]), rules, notes, plan, sides)
+        rows = joined_rejects([rejects, found])
+        return cls(accounts, rows, rules, notes, plan, sides, values, backend, timings)
+
+    @property
+    def regimes(self) -> dict[str, RegtRules]:
+        """Side -> rules, as ``MarginResult.regimes``."""
+        return {"exchange": self.rules}
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment of the market."""
+        return self.plan.market.as_of
+
+    @cached_property
+    def positions(self) -> pd.DataFrame:
+        """One row per position: margin_group, account, symbol, quantity, price (model), vol.
+
+        A requirement has no share of one position here: see ``explain`` for the group it is in.
+        """
+        held, table = self.plan.positions, self.plan.market.instruments
+        frame = pd.DataFrame(
+            {
+                "margin_group": self.plan.margin_groups[held.margin_groups],
+                "account": self.plan.book.accounts["account"].to_numpy(object)[held.accounts],
+                "symbol": table.symbols[held.instruments],
+                "quantity": held.quantities,
+                "price": table.coin_values(self.values)[held.instruments],
+                "vol": table.vols[held.instruments],
+            }
+        )
+        return frame.sort_values(["margin_group", "account", "symbol"], kind="stable", ignore_index=True)
+
+    def in_base(self, column: str) -> pd.Series:
+        """A money column of ``accounts`` in the base currency, so that it can be summed over the firm."""
+        return self.accounts[column] * self.accounts["currency"].map(self.plan.market.fx).astype(np.float64)
+
+    def short(self) -> pd.Series:
+        """Mask of the margin groups in deficit, by at least half a cent."""
+        return self.accounts["excess"].round(2) < 0.0
 
     @cached_property
     def groups(self) -> pd.DataFrame:

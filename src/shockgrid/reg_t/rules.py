@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +11,11 @@ from typing import Any, Literal
 from shockgrid.errors import ParameterError
 from shockgrid.regimes.parameter_files import Count, Number, ParameterFile, load
 
-PARAMETERS = {"cboe_manual": "regt-cboe-2021-11-30.toml", "ib": "regt-ib-2026-11-20.toml"}
-
 Variant = Literal["cboe_manual", "ib"]
+
+PARAMETERS: dict[Variant, str] = {"cboe_manual": "regt-cboe-2021-11-30.toml", "ib": "regt-ib-2026-11-20.toml"}
+
+NAMES: dict[Variant, str] = {"cboe_manual": "regt", "ib": "regt-ib"}
 
 
 class RegtParameters(ParameterFile):
@@ -67,6 +71,16 @@ class RegtRules:
     minimum_equity: float
     parameters: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def name(self) -> str:
+        """As it is asked for by name: regt or regt-ib."""
+        return NAMES[self.variant]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of name and parameters."""
+        text = json.dumps([self.name, self.parameters], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
 
 def regt_rules(variant: Variant = "cboe_manual", parameters: str | Path | None = None) -> RegtRules:
     """The rules as a value.
@@ -87,6 +101,6 @@ def regt_rules(variant: Variant = "cboe_manual", parameters: str | Path | None =
     numbers = {
         name: getattr(read, name).value
         for name in RegtParameters.model_fields
-        if name not in ("name", "effective", "variant")
+        if name not in (*ParameterFile.model_fields, "variant")
     }
     return RegtRules(variant=read.variant, **numbers, parameters=read.model_dump(mode="json"))

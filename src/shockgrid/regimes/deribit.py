@@ -48,8 +48,8 @@ def deribit(
     position by position.
 
     Not covered: correlation contingency and collateral haircuts of cross margin (both were 0 or off in the
-    responses seen), spot margin, USDC-settled contracts, v2's vega contingency. In the last half hour an
-    option's delta decays; an inverse future's does not here.
+    responses seen), spot margin, USDC-settled contracts, v2's vega contingency. In the last half hour the
+    delta of options and dated futures decays as their delivery price is averaged.
 
     Parameters
     ----------

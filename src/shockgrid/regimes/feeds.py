@@ -51,7 +51,7 @@ class Feeds:
     @property
     def record(self) -> list[list[str]]:
         """The rows as text, for a regime's fingerprint."""
-        return self.rows.astype(str).to_numpy().tolist()
+        return self.rows.astype(object).map(str).to_numpy().tolist()
 
     def charge(self, context: Context, threshold: float, margin: float) -> Floats:
         """(1 - confidence) x margin x notional wherever the confidence is below the threshold, [M].

@@ -6,14 +6,16 @@ import datetime
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shockgrid.errors import ParameterError
 
 Confidence = Literal["rule", "exchange", "third_party", "unconfirmed"]
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
+Sessions = Annotated[int, Field(ge=1, le=250)]
+Amount = Annotated[float, Field(ge=0.0)]
 
 
 class Sourced(BaseModel):
@@ -70,6 +72,20 @@ class ParameterFile(BaseModel):
 
     name: str
     effective: datetime.date
+    proposed_by: str | None = None
+    approved_by: str | None = None
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        """Whoever proposes numbers does not approve them; a file that ships has neither."""
+        names = [(name or "").strip().casefold() for name in (self.proposed_by, self.approved_by)]
+        if names[1] and names[0] == names[1]:
+            problem = "approved_by is the one who proposed it: expected somebody else"
+            raise ValueError(problem)
+        if names[1] and not names[0]:
+            problem = "approved_by without proposed_by"
+            raise ValueError(problem)
+        return self
 
 
 class Ranges(BaseModel):
@@ -83,12 +99,30 @@ class Ranges(BaseModel):
     broad_index_high_cap: Range
 
 
+class Names(Sourced):
+    """A list of names."""
+
+    values: list[str]
+
+
+class Currencies(BaseModel):
+    """How far foreign currencies are moved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    major: Range
+    other: Range
+    majors: Names
+
+
 class TimsParameters(ParameterFile):
-    """The numbers of ``tims``."""
+    """The numbers of ``tims``; ``own_ranges`` by underlying or class group, before the portfolio type's."""
 
     points: Points
     ranges: Ranges
     minimum_per_unit: Number
+    own_ranges: dict[str, Range] = Field(default_factory=dict)
+    fx: Currencies | None = None
 
 
 class HouseParameters(ParameterFile):

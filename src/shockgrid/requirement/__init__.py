@@ -4,6 +4,7 @@ from shockgrid.requirement.add_ons import concentration, contingency
 from shockgrid.requirement.margin import margin
 from shockgrid.requirement.reducers import Reduced, Reducer, expected_shortfall, worst
 from shockgrid.requirement.regime import AddOn, Context, Program, Regime
+from shockgrid.requirement.remarks import Measured, rule
 from shockgrid.requirement.result import MarginResult
 from shockgrid.requirement.tree import Node, Tree, offset_gains
 
@@ -11,6 +12,7 @@ __all__ = [
     "AddOn",
     "Context",
     "MarginResult",
+    "Measured",
     "Node",
     "Program",
     "Reduced",
@@ -22,5 +24,6 @@ __all__ = [
     "expected_shortfall",
     "margin",
     "offset_gains",
+    "rule",
     "worst",
 ]

@@ -37,7 +37,7 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
         charges = rate * worth[units.underlyings] * units.units
         return context.plan.by_margin_group(charges, units.margin_groups)
 
-    return AddOn("contingency", figure, mode)
+    return AddOn("contingency", figure, mode, f"{rate:.2%} of the spot value of uncovered short options")
 
 
 @dataclass(frozen=True)
@@ -122,4 +122,5 @@ def concentration(names: int = 2) -> AddOn:
         rank[order] = np.arange(len(wide)) - first
         return context.by_margin_group(np.where(rank < names, wide, narrow))
 
-    return AddOn("concentration", figure, "floor")
+    words = f"the {names} worst class groups at the wide move, all others at the narrow one"
+    return AddOn("concentration", figure, "floor", words)

@@ -61,6 +61,8 @@ def accounts_frame(
         **{name: binding[name].to_numpy(np.float64) + charges for name in INITIAL if name in binding},
         "excess": at_marks - (low + charges),
         "below_minimum_equity": at_marks < minimums,
+        "minimum_equity": minimums,
+        "exchange_regime": _exchange_regimes(programs),
         **{name: binding[name].to_numpy() for name in (*SHOWN, *lines)},
         "unpriced": charges,
         "requirement_zero_offsets": binding["requirement_zero_offsets"].to_numpy(np.float64) + charges,
@@ -72,6 +74,11 @@ def accounts_frame(
     }
     runs_by_name = dict(zip(whole.margin_groups, sides.binding_runs.tolist(), strict=True))
     return pd.DataFrame(columns), runs_by_name, rejects
+
+
+def _exchange_regimes(programs: Sequence[Program]) -> Texts:
+    """Name of the exchange's regime of each margin group [M], "" where there is none."""
+    return np.array([program.exchange.name if program.exchange else "" for program in programs], object)
 
 
 INITIAL = ("initial_requirement",)

@@ -56,11 +56,20 @@ def tree_frame(
                 "vol_shock": group["worst_vol_shock"],
             }
         )
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return _with_words(pd.DataFrame(rows, columns=list(COLUMNS)), evaluation, code)
+
+
+def _with_words(frame: pd.DataFrame, evaluation: Evaluation, code: int) -> pd.DataFrame:
+    """The rows with the rule's own words beside them and the remarks of the margin group below."""
     words = _words(evaluation)
-    if not words:
+    if words:
+        pairs = zip(frame["level"], frame["name"], strict=True)
+        frame = frame.assign(words=[words.get(pair, "") for pair in pairs])
+    said = evaluation.remarks[evaluation.remarks["margin_group"] == code]
+    if len(said) == 0:
         return frame
-    return frame.assign(words=[words.get((row["level"], row["name"]), "") for row in rows])
+    own = said.rename(columns={"value": "amount"}).assign(parent=said["subject"])
+    return pd.concat([frame, own.drop(columns=["margin_group", "subject"])], ignore_index=True)
 
 
 SCAN_LINES = ("stand_alone_sum", "hedge_benefit", "offset_benefit", "minimum")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,27 +74,53 @@ def margin(
     """
     _require_kinds(book, market, regime_or_policy, threads)
     clock, engine = Clock(), get_backend(backend)
-    with clock.stage("calibrate"):
-        market = calibrated(market, engine)
-    programs = _programs(regime_or_policy)
-    with clock.stage("plan"):
-        whole = plan(book, market)
-        values = model_values(whole, engine)
-    sides, strays = programs_of(whole, programs)
+    laid = laid_out(book, market, engine, clock)
     pool = ThreadPoolExecutor(threads) if executor is None and threads and threads > 1 else None
     try:
-        runs = [
-            _run(whole, values, regime, names, engine, executor or pool, progress, clock)
-            for regime, names in _assignments(whole, sides or list(programs.values()))
-        ]
+        return margined(laid, regime_or_policy, engine, clock, executor=executor or pool, progress=progress)
     finally:
         if pool is not None:
             pool.shutdown()
+
+
+class Laid(NamedTuple):
+    """A book laid over a calibrated market and priced as it is: what any regime starts from."""
+
+    plan: Plan
+    values: Floats  #: [N] model values
+
+
+def laid_out(book: Book, market: Market, engine: Backend, clock: Clock) -> Laid:
+    """Calibrate, plan and price once, for one regime or for many."""
+    with clock.stage("calibrate"):
+        market = calibrated(market, engine)
+    with clock.stage("plan"):
+        whole = plan(book, market)
+        return Laid(whole, model_values(whole, engine))
+
+
+def margined(
+    laid: Laid,
+    regime_or_policy: Regime | HasPrograms,
+    engine: Backend,
+    clock: Clock,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> MarginResult:
+    """``margin`` from what ``laid_out`` made."""
+    whole, values = laid
+    programs = _programs(regime_or_policy)
+    sides, strays = programs_of(whole, programs)
+    runs = [
+        _run(whole, values, regime, names, engine, executor, progress, clock)
+        for regime, names in _assignments(whole, sides or list(programs.values()))
+    ]
     with clock.stage("assemble"):
         accounts, binding, lost = accounts_frame(whole, sides, runs, values, strays["key"])
     return MarginResult(
         accounts=accounts,
-        rejects=joined_rejects([book.rejects, market.rejects, strays, lost]),
+        rejects=joined_rejects([whole.book.rejects, whole.market.rejects, strays, lost]),
         regimes=_named_regimes(programs),
         backend=engine.name,
         notes=_notes(whole, runs),
@@ -179,5 +205,6 @@ def _notes(whole: Plan, runs: list[Run]) -> tuple[str, ...]:
     held = np.unique(whole.positions.instruments)
     notes = [COIN_NOTE] if whole.market.instruments.inverse[held].any() else []
     for run in runs:
-        notes += [note for note in run.evaluation.regime.notes if note not in notes]
+        regime = run.evaluation.regime
+        notes += [note for note in (*regime.notes, *regime.plan_notes(whole)) if note not in notes]
     return tuple(notes)

@@ -15,6 +15,7 @@ from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.by_expiry import Expiries
+from shockgrid.requirement.remarks import Remark
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
@@ -34,6 +35,8 @@ RESERVED = frozenset(
         "binding",
         "excess",
         "below_minimum_equity",
+        "minimum_equity",
+        "exchange_regime",
         "worst_scenario",
         "worst_price_shock",
         "worst_vol_shock",
@@ -168,11 +171,12 @@ class Regime:
     initial : add-ons of the initial requirement over the same scan, in place of ``add_ons``; None where the
         rule knows one requirement only. ``requirement`` is then the maintenance requirement.
     memos : figures that ``explain`` shows beside the lines and that are no part of the sum; any sign.
+    remarks : rows that ``explain`` shows beside the lines: rules passed or failed (``rule``), overrides.
     scan_words : the rule's own words for the scan, shown by ``explain``.
     formula : figures ("scan", then each add-on by name) -> requirement [M]; replaces the default.
     side : "exchange" or "house", where its requirement is shown.
     parameters : every number with its source, for the record and for ``fingerprint``.
-    notes : what a reader of the result must know.
+    notes : what a reader of the result must know.     plan_notes : the same, once the plan is known.
     """
 
     name: str
@@ -186,6 +190,8 @@ class Regime:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     scan_words: str = ""
+    remarks: tuple[Remark, ...] = ()
+    plan_notes: Callable[[Plan], tuple[str, ...]] = lambda plan: ()
 
     def __post_init__(self) -> None:
         if "standard" not in self.scenarios.tags:

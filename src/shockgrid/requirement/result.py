@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -88,6 +89,22 @@ class MarginResult:
         return self._joined(parts)
 
     @cached_property
+    def rules(self) -> pd.DataFrame:
+        """One row per margin group and rule or override of its binding regime.
+
+        Columns: margin_group, level (rule, currency, override), name, subject, value, limit, distance (how
+        much is left before the rule is triggered; below 0 it is), passed, words.
+        """
+        parts = []
+        for run in self.runs:
+            remarks = run.evaluation.remarks
+            owners = remarks["margin_group"].to_numpy(np.intp)
+            rows = self._of_binding(run, owners, np.argsort(owners, kind="stable"))
+            shown = remarks.iloc[rows].assign(margin_group=run.plan.margin_groups[owners[rows]])
+            parts.append((owners[rows], {str(name): shown[name].to_numpy() for name in shown}))
+        return self._joined(parts)
+
+    @cached_property
     def scenario_table(self) -> pd.DataFrame:
         """The standard scenarios of each regime and the range of shocks they lay on the market."""
         rows = []
@@ -139,6 +156,11 @@ class MarginResult:
         columns = ["scenario", "name", "class_group", "price_shock", "vol_shock", "pnl"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
+    @property
+    def as_of(self) -> datetime:
+        """The moment of the market."""
+        return self.runs[0].plan.market.as_of
+
     def in_base(self, column: str) -> pd.Series:
         """A money column of ``accounts`` in the base currency, so that it can be summed over the firm."""
         rates = self.accounts["currency"].map(self.runs[0].plan.market.fx)
@@ -152,7 +174,8 @@ class MarginResult:
         """The tree of an account's margin group: level, name, amount, scenario and shocks.
 
         First the lines of the requirement (they add up), then each reduced node with its minimum charge,
-        then each class group with its own worst loss.
+        then each class group with its own worst loss; then rules and overrides, where there are any, with
+        limit, distance to trigger and passed.
         """
         margin_group, run = self._run_of(account)
         row = self.accounts[self.accounts["margin_group"] == margin_group].iloc[0]

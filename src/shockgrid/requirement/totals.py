@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Floats
@@ -17,6 +18,7 @@ from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import Leaf, Nodes, largest_underlyings
 from shockgrid.requirement.priced import PortfolioResult
 from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime, TaggedExpiries
+from shockgrid.requirement.remarks import floors, joined
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Evaluation:
     joint_rows: Floats | None  #: [M, S] under one joint worst
     initial: tuple[Floats, dict[str, Floats]] | None  #: the initial requirement and its add-on lines, [M]
     memos: dict[str, Floats]  #: [M] each; beside the lines, not part of them
+    remarks: pd.DataFrame  #: see ``remarks.COLUMNS``
 
 
 def total(
@@ -68,6 +71,8 @@ def total(
     unoffset = np.add(*_scan(plan, [node for result in results for node in result.unoffset]))
     requirement, extra = _formula(regime, scan + top_up, figures)
     _checked(plan, f"the formula of regime {regime.name}", requirement)
+    add_ons = regime.add_ons if regime.formula is None else ()
+    compared = floors(add_ons, scan + top_up, figures, extra, rates)
     initial = None
     if regime.initial is not None:
         initial = _applied(regime.initial, scan + top_up, _figures(regime.initial, context))
@@ -92,6 +97,7 @@ def total(
         joint_rows=joint_rows,
         initial=initial,
         memos={memo.name: memo.figure(context) for memo in regime.memos},
+        remarks=joined([compared, *(remark(context) for remark in regime.remarks)]),
     )
 
 

@@ -37,6 +37,8 @@ class Unpriced:
 def unpriced_charges(plan: Plan) -> Unpriced:
     """Charge every unpriced held row; see the rules above. A row whose quantity is unknown is charged 0."""
     rows = plan.unpriced[plan.unpriced["quantity"].to_numpy(np.float64) != 0.0]
+    if len(rows) == 0:
+        return Unpriced(np.zeros(0, np.intp), np.zeros(0), np.zeros(0, np.bool_))
     accounts = pd.Index(plan.book.accounts["account"]).get_indexer(pd.Index(rows["account"]))
     owned = accounts >= 0
     rows = rows[owned].reset_index(drop=True)

@@ -1,0 +1,107 @@
+"""What ``shockgrid margin-calls`` reads and prints."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+from shockgrid.cli_explain import margin_group_of, requirement_lines
+from shockgrid.cli_views import console, money
+from shockgrid.desk.calls import margin_calls
+from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
+from shockgrid.desk.calls_desk import RunOutcome
+from shockgrid.desk.calls_sheet import Sheet
+from shockgrid.desk.calls_states import RUN, Calls, replay
+from shockgrid.desk.calls_table import CallRules
+from shockgrid.desk.ledger import Ledger
+from shockgrid.desk.ledger_record import call_frame
+from shockgrid.errors import InputError
+from shockgrid.io.manifest import read_manifest
+from shockgrid.io.run_evidence import run_evidence
+from shockgrid.io.run_folder import read_run_table
+
+
+def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None:
+    """Print what a run was reason for, what it wrote, and what it left to a person."""
+    out = console()
+    table = Table(title=f"{len(calls)} deficits", title_justify="left")
+    for name in ("margin group", "kind", "deficit", "exchange", "house", "due (UTC)", "figures"):
+        table.add_column(name, justify="right" if name in ("deficit", "exchange", "house") else "left")
+    for row in calls.to_dict("records"):
+        table.add_row(
+            escape(row["margin_group"]), row["kind"], money(row["deficit"]), _side(row["exchange_deficit"]),
+            _side(row["house_deficit"]), f"{row['due_utc']:%Y-%m-%d %H:%M}", row["reliability"],
+        )  # fmt: skip
+    out.print(table)
+    for event in outcome.events:
+        if event.event != RUN:
+            call = live.by_id[event.call_id]
+            left = f"{call.outstanding_cents / 100:,.2f} outstanding"
+            out.print(escape(f"{event.event} {event.call_id}: {call.state}, {left}"), soft_wrap=True)
+    for held in outcome.held:
+        who = held.call_id or f"{held.kind} of {held.margin_group}"
+        out.print(escape(f"held {who}: {held.why}"), soft_wrap=True)
+    if not outcome.events:
+        out.print("this run is in the ledger already: nothing written")
+
+
+def print_calls(frame: pd.DataFrame) -> None:
+    """Print calls as they stand."""
+    table = Table(title=f"{len(frame)} calls", title_justify="left")
+    for name in ("call", "state", "called", "cured", "outstanding", "due (UTC)"):
+        table.add_column(name, justify="right" if name in ("called", "cured", "outstanding") else "left")
+    for row in frame.to_dict("records"):
+        amounts = (money(row[name]) for name in ("called", "cured", "outstanding"))
+        table.add_row(escape(row["call_id"]), row["state"].replace("_", " "), *amounts, row["due_utc"][:16])
+    console().print(table)
+
+
+def read_sheet(folder: Path, account: str, ledger: str, calendar: SessionCalendar, rules: CallRules) -> Sheet:
+    """One margin group's part of a run folder, and its calls of a ledger if one is named."""
+    accounts, positions = read_run_table(folder, "accounts"), read_run_table(folder, "positions")
+    group = margin_group_of(accounts, positions, account)
+    groups = read_run_table(folder, "groups")
+    evidence, as_of = run_evidence(folder)
+    own = accounts[accounts["margin_group"] == group]
+    row = own.iloc[0]
+    kept = None
+    if ledger:
+        opened = Ledger.open(ledger, create=False)
+        kept = call_frame(replay(entry.event for entry in opened.rows()))
+        opened.close()
+        kept = kept[kept["margin_group"] == group]
+    return Sheet(
+        account={str(name): value for name, value in row.items()},
+        lines=requirement_lines(row),
+        groups=groups[groups["margin_group"] == group],
+        positions=positions[positions["margin_group"] == group],
+        calls=margin_calls(own, as_of, calendar, rules=rules),
+        ledger=kept,
+        as_of=instant_text(as_of),
+        run_id=evidence.run_id,
+        notes=read_manifest(folder).get("notes", []),
+    )
+
+
+def whole_cents(amount: str) -> int:
+    """Cents of an amount as a person writes it, exactly.
+
+    >>> whole_cents("319.99"), whole_cents("-1,250")
+    (31999, -125000)
+    """
+    problem = "expected an amount with at most two decimals, such as 319.99"
+    try:
+        cents = Decimal(amount.replace(",", "")) * 100
+    except ArithmeticError as error:
+        raise InputError(problem, column="amount", value=amount) from error
+    if not cents.is_finite() or cents != cents.to_integral_value():
+        raise InputError(problem, column="amount", value=amount)
+    return int(cents)
+
+
+def _side(deficit: float) -> str:
+    return "" if pd.isna(deficit) else money(deficit)

@@ -1,0 +1,33 @@
+"""What every command of the command line shares: options of one name, and refusals without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+BackendOption: TypeAlias = Annotated[str, typer.Option(help="auto, or a backend by name.")]
+MapOption: TypeAlias = Annotated[Path | None, typer.Option("--map", help="MAP.toml for files of your own.")]
+MarketOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of the market tables.")]
+BookOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of positions and accounts.")]
+LotsOption: TypeAlias = Annotated[
+    bool, typer.Option("--lots", help="Sum rows that repeat an account and symbol.")
+]
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """A refusal or an unreadable file is one line on stderr and exit code 2, never a traceback."""
+    from shockgrid.errors import ShockgridError
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ShockgridError, OSError) as error:
+        typer.echo("shockgrid: " + " ".join(str(error).split()), err=True)
+        raise typer.Exit(2) from error

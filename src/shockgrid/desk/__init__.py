@@ -1,0 +1,1 @@
+"""The risk desk: margin calls and their ledger, expiry and assignment."""

@@ -1,0 +1,200 @@
+"""The desk's side of the ledger: a margin run or a person's act in, events out, each once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from shockgrid.desk.calls import deficits
+from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
+from shockgrid.desk.calls_plan import Evidence, Held, RunPlan
+from shockgrid.desk.calls_states import Call, Calls, Event
+from shockgrid.desk.calls_table import CURES, CallRules, call_rules
+from shockgrid.desk.ledger import Ledger
+from shockgrid.errors import InputError, LedgerError
+from shockgrid.requirement import MarginResult
+
+ACTS = ("promise", "return", "cure", "correct", "extend", "waive", "liquidate", "close")  #: a person's
+ATTEMPTS = 3  #: at an append when another process keeps writing in between
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a margin run led to: events that were written, and what was left to a person and why."""
+
+    events: tuple[Event, ...]
+    held: tuple[Held, ...]
+
+
+class CallDesk:
+    """Live calls over a ledger.
+
+    ``calls`` is always what the ledger's events lead to; several desks may write to one ledger.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, calendar: SessionCalendar | None = None, rules: CallRules | None = None
+    ) -> None:
+        self.calls = Calls()
+        self.sequence = 0  #: of the last row taken in
+        self._ledger = ledger
+        self._calendar = calendar or SessionCalendar.new_york()
+        self._rules = rules or call_rules()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take in what has been written since."""
+        for row in self._ledger.rows(self.sequence):
+            self.calls.apply(row.event)
+            self.sequence = row.sequence
+
+    def run(
+        self,
+        result: MarginResult | pd.DataFrame,
+        as_of: datetime,
+        evidence: Evidence,
+        *,
+        measured: pd.DataFrame | None = None,
+    ) -> RunOutcome:
+        """Issue, amend, meet and expire calls by a margin run; all of it is one batch of the ledger.
+
+        A new deficit makes a call; an open one of a kind that amends takes it up, with the due date it has.
+        Where prices may cure (see the table) the call follows the deficit down and is met when it is gone.
+        What is due and outstanding expires, on a session. Nothing of the kind is done on PARTIAL or
+        UNRELIABLE figures: that is ``held``, with the reason. The same run again changes nothing. The book of
+        a run is taken to hold every deposit that was recorded before it.
+
+        Raises
+        ------
+        InputError : ``as_of`` is before that of the last run, or not usable.
+        LedgerError : nothing of the run has been acknowledged; it can be tried again.
+        """
+        stamp = instant_text(as_of)
+        table = deficits(result, as_of, self._calendar, rules=self._rules, measured=measured)
+        rules_hash = f"{evidence.parameters_hash}{self._rules.fingerprint()}"
+        proof = replace(evidence, parameters_hash=hashlib.sha256(rules_hash.encode()).hexdigest())
+        session = self._calendar.is_session(as_of)
+        held: list[Held] = []
+
+        def planned() -> list[Event]:
+            plan = RunPlan(self.calls, stamp, proof, is_session=session)
+            looked_at = bool(self._ledger.known([plan.key]))
+            if self.calls.last_run_utc > stamp and not looked_at:
+                problem = f"a run as of {self.calls.last_run_utc} has been looked at already"
+                raise InputError(problem, table="ledger", column="as_of", value=stamp)
+            events = plan.events(table)
+            held[:] = plan.held
+            return [] if looked_at else events
+
+        return RunOutcome(tuple(self._write(planned)), tuple(held))
+
+    def record(
+        self,
+        call_id: str,
+        event: str,
+        at: datetime,
+        *,
+        operator: str,
+        reason: str = "",
+        cents: int = 0,
+        manner: str = "",
+        due: datetime | None = None,
+        key: str = "",
+    ) -> Call:
+        """Write what a person did or decided about a call; the call as it is then.
+
+        Parameters
+        ----------
+        event : promise (funds on their way), return (they did not come), cure (with manner: deposit, market,
+            hedge or liquidation), correct (``cents`` signed, added to what is cured; says why), extend (to
+            ``due``), waive, liquidate, close.
+        at : when, with its zone.
+        key : of idempotency; by default the content, so that the same act at the same instant is one.
+
+        Raises
+        ------
+        InputError : no such call, or its state, its kind or the arguments do not allow the event; or a
+            correction would open a second call of a kind that has one.
+        LedgerError : it has not been acknowledged.
+        """
+        stamp = instant_text(at)
+        _require_act(event, operator, reason, cents, manner)
+
+        def planned() -> list[Event]:
+            call = self.calls.by_id.get(call_id)
+            if call is None:
+                problem = "expected a call of the ledger"
+                raise InputError(problem, table="ledger", column="call_id", value=call_id)
+            fresh = Event(
+                key, event, stamp, call_id, call.margin_group, call.kind, call.trade_date, cents,
+                instant_text(due) if due is not None else "", manner, operator, reason,
+            )  # fmt: skip
+            if not key:
+                text = json.dumps(astuple(fresh)).encode()
+                fresh = replace(fresh, key=f"act/{hashlib.sha256(text).hexdigest()}")
+            earlier = self._ledger.known([fresh.key]).get(fresh.key)
+            if earlier is None:
+                self._require_sense(call, event, manner)
+            of = earlier or self.calls
+            return [replace(fresh, market_hash=of.market_hash, parameters_hash=of.parameters_hash)]
+
+        self._write(planned)
+        return self.calls.by_id[call_id]
+
+    def _write(self, planned: Callable[[], list[Event]]) -> list[Event]:
+        """Plan on the ledger's present state and append, again where another process was quicker."""
+        for attempt in range(ATTEMPTS):
+            self.catch_up()
+            events = self._not_yet(planned())
+            trial = replace(self.calls, by_id=dict(self.calls.by_id))
+            for event in events:
+                trial.apply(event)  # refuses what the state does not allow, before anything is written
+            try:
+                if events:
+                    self._ledger.append(events, after=self.sequence)
+            except LedgerError as error:
+                if error.reason != "moved" or attempt == ATTEMPTS - 1:
+                    raise
+                continue
+            self.catch_up()
+            return events
+        return []
+
+    def _not_yet(self, events: Sequence[Event]) -> list[Event]:
+        """The events without those the ledger has."""
+        known = self._ledger.known([event.key for event in events])
+        return [event for event in events if known.get(event.key) != event]
+
+    def _require_sense(self, call: Call, event: str, manner: str) -> None:
+        """A cure must be one of the kind's; a correction must not open a second call beside another."""
+        row = self._rules.row(call.kind, datetime.fromisoformat(call.trade_date).date())
+        if event == "cure" and manner not in row.cures:
+            problem = f"a call of kind {call.kind} is cured by {', '.join(row.cures)}"
+            raise InputError(problem, table="ledger", column="manner", value=manner)
+        others = [other for other in self.calls.unresolved(call.margin_group, call.kind) if other != call]
+        if event == "correct" and row.amends and others:
+            problem = f"{others[0].call_id} is open and takes up what is missing; close this one"
+            raise InputError(problem, table="ledger", column="call_id", value=call.call_id)
+
+
+def _require_act(event: str, operator: str, reason: str, cents: int, manner: str) -> None:
+    sized = event in ("promise", "cure", "correct")
+    explained = event in ("correct", "extend", "waive")
+    faults: list[tuple[bool, str, str, Any]] = [
+        (event not in ACTS, "event", f"expected one of {', '.join(ACTS)}", event),
+        (not operator.strip(), "operator", "expected the name of who did it", operator),
+        (event == "cure" and manner not in CURES, "manner", f"expected one of {', '.join(CURES)}", manner),
+        (event != "cure" and bool(manner), "manner", "only a cure has a manner", manner),
+        (not sized and cents != 0, "cents", "this event has no amount", cents),
+        (event == "correct" and cents == 0, "cents", "a correction needs an amount", cents),
+        (explained and not reason.strip(), "reason", "expected a reason", reason),
+    ]
+    for wrong, column, problem, value in faults:
+        if wrong:
+            raise InputError(problem, table="ledger", column=column, value=value)

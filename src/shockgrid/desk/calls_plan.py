@@ -1,0 +1,141 @@
+"""What a margin run makes of the calls there are: the events of one run, worked out without writing any."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.desk.calls import DOUBTED, MONEY, to_cents
+from shockgrid.desk.calls_calendar import instant_text
+from shockgrid.desk.calls_states import OPEN, RUN, UNRESOLVED, Call, Calls, Event, advanced, call_id
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run was made from."""
+
+    run_id: str  #: the same for the same inputs
+    market_hash: str
+    parameters_hash: str
+
+
+class Held(NamedTuple):
+    """Something that is not done automatically."""
+
+    margin_group: str
+    kind: str
+    call_id: str  #: "" where there is no call yet
+    why: str
+
+
+class RunPlan:
+    """The events of one run over the calls there are; ``held`` is what it leaves to a person."""
+
+    def __init__(self, calls: Calls, stamp: str, evidence: Evidence, *, is_session: bool) -> None:
+        self.held: list[Held] = []
+        self._calls = dict(calls.by_id)
+        self._stamp, self._evidence, self._is_session = stamp, evidence, is_session
+        self.key = f"{evidence.run_id}/{stamp}/{RUN}"  #: of the event that says the run was looked at
+        self._events: list[Event] = []
+        self._live: dict[tuple[str, str], list[str]] = {}
+        for call in calls.by_id.values():
+            if call.state in UNRESOLVED:
+                self._live.setdefault((call.margin_group, call.kind), []).append(call.call_id)
+
+    def events(self, table: pd.DataFrame) -> list[Event]:
+        """Events by margin group and kind; ``table`` is what ``deficits`` gave."""
+        pairs = (table["kind"] + "/" + table["margin_group"]).to_numpy(object)
+        live = np.isin(pairs.astype(str), [f"{kind}/{group}" for group, kind in self._live])
+        wanted = (table["deficit"] > 0.0).to_numpy(bool) | live
+        names = [str(name) for name in table.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in table[wanted].itertuples(index=False)]
+        for row in rows:
+            self._measure(row)
+        by_pair = {(row["margin_group"], row["kind"]): row for row in rows}
+        reliability = dict(zip(table["margin_group"], table["reliability"], strict=True))
+        for group, kind in self._live:
+            self._expire(group, kind, by_pair.get((group, kind)), reliability.get(group, "missing"))
+        counts = {"margin_groups": len(reliability), "events": len(self._events)}
+        looked = Event(
+            self.key, RUN, self._stamp, details=_text(counts),
+            market_hash=self._evidence.market_hash, parameters_hash=self._evidence.parameters_hash,
+        )  # fmt: skip
+        return [*self._events, looked]
+
+    def _measure(self, row: dict[str, Any]) -> None:
+        group, kind, date = str(row["margin_group"]), str(row["kind"]), row["trade_date"].isoformat()
+        identity, deficit = call_id(group, kind, date), int(to_cents(row["deficit"]))
+        earlier = self._live.get((group, kind), []) if row["amends"] else []
+        call = self._calls.get(earlier[0] if earlier else identity)
+        if row["reliability"] in DOUBTED:
+            why = f"its figures are {row['reliability']}"
+            self.held.append(Held(group, kind, call.call_id if call else "", why))
+            return
+        if call is None:
+            if deficit > int(to_cents(row["ignore_below"])):
+                self._add("issue", identity, row, deficit, due=instant_text(row["due_utc"]))
+        elif call.state != "waived":
+            self._amend(call, row, deficit)
+
+    def _amend(self, call: Call, row: dict[str, Any], deficit: int) -> None:
+        """The open call takes the deficit up; down only where prices may cure it."""
+        if not row["amends"]:  # measured of one day: it does not shrink with what was paid
+            if deficit > call.called_cents:
+                self._add("amend", call.call_id, row, deficit)
+            return
+        falls = deficit < call.outstanding_cents and "market" in row["cures"].split(", ")
+        if falls or deficit > call.outstanding_cents:
+            self._add("amend", call.call_id, row, call.cured_cents + deficit)
+
+    def _expire(self, group: str, kind: str, row: dict[str, Any] | None, reliability: str) -> None:
+        for identity in self._live[group, kind]:
+            call = self._calls[identity]
+            due = call.state in OPEN and call.due_utc <= self._stamp and call.outstanding_cents > 0
+            if not due:
+                continue
+            if reliability in DOUBTED:
+                self.held.append(Held(group, kind, identity, f"is due, but its figures are {reliability}"))
+            elif reliability == "missing":
+                self.held.append(Held(group, kind, identity, "is due, but the run has no such margin group"))
+            elif row is not None and row["amends"] and row["deficit"] == 0.0:
+                why = "is due, but no deficit is left: record how it was cured"
+                self.held.append(Held(group, kind, identity, why))
+            elif self._is_session:
+                self._add("expire", identity, row or {}, 0)
+
+    def _add(self, event: str, identity: str, row: dict[str, Any], cents: int, due: str = "") -> None:
+        kind, date, group = identity.split("/", 2)
+        fresh = Event(
+            key=f"{self._evidence.run_id}/{self._stamp}/{event}/{identity}",
+            event=event,
+            at_utc=self._stamp,
+            call_id=identity,
+            margin_group=group,
+            kind=kind,
+            trade_date=date,
+            cents=cents,
+            due_utc=due,
+            market_hash=self._evidence.market_hash,
+            parameters_hash=self._evidence.parameters_hash,
+            details=_text(_figures(row)) if row else "",
+        )
+        self._calls[identity] = advanced(self._calls.get(identity), fresh)
+        self._events.append(fresh)
+
+
+def _figures(row: dict[str, Any]) -> dict[str, Any]:
+    """The figures behind an event: whole cents, the worst scenario, and where the rule stands."""
+    figures: dict[str, Any] = {
+        f"{name}_cents": int(to_cents(row[name])) for name in MONEY if not pd.isna(row[name])
+    }
+    for name in ("worst_scenario", "worst_price_shock", "worst_vol_shock"):
+        figures[name] = None if pd.isna(row[name]) else f"{row[name]:g}"
+    return figures | {name: str(row[name]) for name in ("currency", "reliability", "cures", "source")}
+
+
+def _text(figures: dict[str, Any]) -> str:
+    return json.dumps(figures, sort_keys=True, ensure_ascii=True, separators=(",", ":"))

@@ -1,0 +1,128 @@
+"""The invariants a simulated desk is held to, each in the slow and obvious way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pandas as pd
+
+from shockgrid.desk.calls import to_cents
+from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
+from shockgrid.desk.calls_desk import CallDesk
+from shockgrid.desk.calls_states import Call, Event, replay
+from shockgrid.desk.calls_table import CallRules
+from shockgrid.desk.ledger import Ledger, Row
+from shockgrid.desk.simulator_world import ACCOUNTS, EXCHANGE_PERCENT, World
+from shockgrid.expiries import expiry_instants
+from shockgrid.regimes import tims
+from shockgrid.requirement import margin
+
+KINDS = ("pm_deficiency", "house", "pm_minimum_equity")
+
+
+class Checks:
+    """What has been acknowledged so far, and the rules that must hold."""
+
+    def __init__(self, calendar: SessionCalendar, rules: CallRules) -> None:
+        self._calendar, self._rules = calendar, rules
+        self._acknowledged: list[Event] = []
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        """These have been acknowledged: they must never be missing, change or come twice."""
+        self._acknowledged += events
+
+    def torn(self, ledger: Ledger, attempted: Sequence[Row]) -> None:
+        """After a fault the ledger holds what was acknowledged, and the batch at hand whole or not at all."""
+        found = [row.event for row in ledger.rows()]
+        extra = found[len(self._acknowledged) :]
+        assert found[: len(self._acknowledged)] == self._acknowledged, "an acknowledged event is lost"
+        assert extra in ([], [row.event for row in attempted]), "a batch is torn"
+
+    def run(self, before: dict[str, Call], events: Sequence[Event], desk: CallDesk, world: World) -> None:
+        """What a run has done: a call for every deficit and no other, to the cent, and due on a session."""
+        stamp = instant_text(world.moment)
+        for event in events:
+            assert event.at_utc == stamp, "an event of another moment"
+            if event.event == "issue":
+                exact = world.deficit(event.margin_group, event.kind)
+                assert event.cents == exact > 0, f"{event.call_id} is for {event.cents}, not {exact}"
+                assert event.due_utc == self._due(event), f"{event.call_id} is due {event.due_utc}"
+            if event.event == "expire":
+                assert before[event.call_id].due_utc <= stamp, f"{event.call_id} expired before it was due"
+                today = pd.Timestamp(event.at_utc).tz_convert("America/New_York").date()
+                assert self._is_session(today), "a call expired on a day without a session"
+            if event.call_id:
+                assert event.margin_group not in world.doubted, f"{event.call_id}: an act on doubted figures"
+        for account in ACCOUNTS:
+            for kind in KINDS:
+                self._covered(account, kind, desk, world)
+
+    def state(self, ledger: Ledger, desk: CallDesk, world: World) -> None:
+        """Replay of the ledger is the live state; the chain holds; nothing is lost or repeated."""
+        rows = list(ledger.rows())
+        assert [row.event for row in rows] == self._acknowledged, "the ledger is not what was acknowledged"
+        assert len({row.event.key for row in rows}) == len(rows), "an event is there twice"
+        ledger.verify()
+        again = replay(row.event for row in rows)
+        assert again == desk.calls, "replay is not the live state"
+        for call in desk.calls.by_id.values():
+            same = desk.calls.unresolved(call.margin_group, call.kind)
+            assert len(same) <= 1, f"two open calls of kind {call.kind} for {call.margin_group}"
+        self._liquidations(rows)
+
+    def reconciled(self, world: World) -> None:
+        """The engine agrees with the world to the cent; in every scenario accounts sum to class groups."""
+        book, market, firm = world.tables()
+        result = margin(book, market, tims(), backend="numpy")
+        needed = result.accounts.set_index("margin_group")["requirement"]
+        for account in ACCOUNTS:
+            exact = world.requirement(account, EXCHANGE_PERCENT)
+            assert int(to_cents(needed[account])) == exact, f"{account} needs {needed[account]}, not {exact}"
+        parts = pd.concat([result.scenarios(account) for account in ACCOUNTS])
+        whole = margin(firm, market, tims(), backend="numpy").scenarios("firm")
+        keys = ["scenario", "class_group"]
+        by_account, by_group = (frame.groupby(keys)["pnl"].sum() for frame in (parts, whole))
+        apart = (by_account - by_group).abs().max()
+        assert apart < 0.005, f"accounts and class groups differ by {apart}"
+
+    def _covered(self, account: str, kind: str, desk: CallDesk, world: World) -> None:
+        """A deficit has its call, of at least that much; no deficit leaves none that prices may cure."""
+        if account in world.doubted:
+            return
+        deficit, calls = world.deficit(account, kind), desk.calls.unresolved(account, kind)
+        today = self._calendar.trade_date(world.moment)
+        waived = [
+            call
+            for call in desk.calls.by_id.values()
+            if (call.margin_group, call.kind, call.trade_date) == (account, kind, today.isoformat())
+            and call.state == "waived"
+        ]
+        if deficit and not waived:
+            assert len(calls) == 1, f"{account} lacks {deficit} and has {len(calls)} calls of kind {kind}"
+            assert calls[0].outstanding_cents >= deficit, f"{calls[0].call_id} is for less than the deficit"
+        market = "market" in self._rules.row(kind, today).cures
+        for call in calls if market and not waived else ():
+            assert call.outstanding_cents == deficit, f"{call.call_id} is not the exact deficit {deficit}"
+
+    def _liquidations(self, rows: Sequence[Row]) -> None:
+        """Nobody is liquidated before the call has expired."""
+        expired: set[str] = set()
+        for row in rows:
+            if row.event.event == "expire":
+                expired.add(row.event.call_id)
+            if row.event.event == "liquidate":
+                assert row.event.call_id in expired, f"{row.event.call_id} is liquidated before it expired"
+
+    def _due(self, event: Event) -> str:
+        """The due date counted day by day."""
+        day = date.fromisoformat(event.trade_date)
+        left = self._rules.row(event.kind, day).sessions
+        while left:
+            day += timedelta(days=1)
+            left -= self._is_session(day)
+        close = expiry_instants([day.isoformat()], False)[0]
+        return instant_text(pd.Timestamp(close, tz="UTC"))
+
+    def _is_session(self, day: date) -> bool:
+        return bool((self._calendar.dates == pd.Timestamp(day).to_datetime64().astype("datetime64[D]")).any())

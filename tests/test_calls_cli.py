@@ -1,0 +1,197 @@
+"""margin-calls and ledger on the command line: from a run folder to calls, a page and files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from shockgrid.cli import app
+
+HOSTILE = '=<script>alert("1")</script>&A'
+POLICY = '[programs.default]\nexchange = "tims"\nminimum_equity = 100000\n'
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the template's accounts: a naked call (877.26 needed), and one with an unfriendly name."""
+    root = tmp_path_factory.mktemp("calls")
+    assert invoke("template", root / "firm", "--example").exit_code == 0
+    symbol = pd.read_csv(root / "firm/book/positions.csv", comment="#")["symbol"].iloc[0]
+    append(root / "firm/book/accounts.csv", [HOSTILE, "500"])
+    append(root / "firm/book/positions.csv", [HOSTILE, symbol, "-1"])
+    (root / "firm/book/policy.toml").write_text(POLICY)
+    where = ("--market", root / "firm/market", "--book", root / "firm/book", "--out", root / "run")
+    done = invoke("run", *where, "--policy", root / "firm/book/policy.toml")
+    assert done.exit_code == 0, done.output
+    return root
+
+
+def append(path: Path, cells: list[str]) -> None:
+    """A row at the end of a table, blank where no cell is given."""
+    text = path.read_text(encoding="utf-8")
+    columns = next(line for line in text.splitlines() if line.startswith("account")).count(",") + 1
+    quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+    path.write_text(text + ",".join([*quoted, *[""] * (columns - len(cells))]) + "\n", encoding="utf-8")
+
+
+def test_from_a_run_to_the_ledger(folder: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "calls.db"
+    first = invoke("margin-calls", "run", folder / "run", "--ledger", ledger, "--out", tmp_path / "calls.csv")
+    assert first.exit_code == 0, first.output
+    calls = pd.read_csv(tmp_path / "calls.csv", dtype=str, keep_default_na=False)
+    accounts = pd.read_parquet(folder / "run/accounts.parquet").set_index("margin_group")
+    for row in calls.to_dict("records"):
+        account = accounts.loc[row["margin_group"].removeprefix("'")]
+        needed = 100_000.0 if row["kind"] == "pm_minimum_equity" else account["exchange_requirement"]
+        assert float(row["deficit"]) == pytest.approx(needed - account["equity_at_marks"], abs=0.006)
+    assert "'" + HOSTILE in set(calls["margin_group"]), "text that looks like a formula is quoted"
+    again = invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    assert "in the ledger already" in again.output
+    listed = invoke("margin-calls", "list", ledger)
+    assert f"{len(calls)} calls" in listed.output
+    assert "rows, all as they were written" in invoke("ledger", "verify", ledger).output
+
+
+def test_a_call_is_met_from_the_command_line(folder: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "calls.db"
+    invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    call = "pm_minimum_equity/2026-01-21/000123"
+    done = ("--at", "2026-01-22T10:00-05:00", "--operator", "=ann", "--manner", "deposit")
+    paid = invoke("margin-calls", "record", ledger, call, "cure", *done, "--amount", "1,000.01")
+    assert paid.exit_code == 0, paid.output
+    assert "part_met" in paid.output
+    again = invoke("margin-calls", "record", ledger, call, "cure", *done, "--amount", "1,000.01")
+    assert again.output == paid.output, "the same act counts once"
+    shown = invoke("ledger", "show", ledger, call)
+    assert "2 events" in shown.output
+    assert "1,000.01" in shown.output
+    assert invoke("ledger", "daily", ledger, "2026-01-21", "--out", tmp_path / "day.csv").exit_code == 0
+    day = pd.read_csv(tmp_path / "day.csv", dtype=str)
+    assert day.set_index("call_id").loc[call, "manner"] == "deposit 1000.01 on 2026-01-22"
+    assert invoke("ledger", "export", ledger, "--out", tmp_path / "all.csv").exit_code == 0
+    rows = pd.read_csv(tmp_path / "all.csv", dtype=str, keep_default_na=False)
+    assert "'=ann" in set(rows["operator"])
+    assert not any(cell.startswith(("=", "+", "@")) for column in rows for cell in rows[column])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("margin-calls", "record", "LEDGER", "x", "waive", "--at", "soon", "--operator", "a"), "ISO 8601"),
+        (("margin-calls", "record", "LEDGER", "x", "waive", "--at", "2026-01-22", "--operator", "a"), "zone"),
+        (("margin-calls", "list", "nothing.db"), "there is no such ledger"),
+        (("margin-calls", "run", "LEDGER", "--ledger", "LEDGER"), "not a run folder"),
+        (("ledger", "verify", "LEDGER", "--tip", "abc"), "no row has the hash abc"),
+        (("ledger", "export", "LEDGER", "--out", "all.xls"), "ends in .csv or .parquet"),
+        (("ledger", "daily", "LEDGER", "yesterday", "--out", "d.csv"), "expected an ISO date"),
+    ],
+)
+def test_refusals_are_one_line(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    ledger = tmp_path / "calls.db"
+    invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    done = invoke(*[str(ledger) if word == "LEDGER" else word for word in arguments])
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert problem in done.stderr
+
+
+def test_a_bad_amount_is_refused(folder: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "calls.db"
+    invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    act = ("record", ledger, "pm_minimum_equity/2026-01-21/000123", "cure", "--at", "2026-01-22T10:00Z")
+    for amount in ("0.001", "NaN", "ten", "1e999999"):
+        done = invoke("margin-calls", *act, "--operator", "a", "--manner", "deposit", "--amount", amount)
+        assert done.exit_code == 2, amount
+
+
+def test_what_is_held_is_exit_code_3(folder: Path, tmp_path: Path) -> None:
+    """A position whose account the accounts table does not have: PARTIAL, and nothing is called."""
+    book = tmp_path / "book"
+    shutil.copytree(folder / "firm/book", book)
+    symbol = pd.read_csv(book / "positions.csv", comment="#")["symbol"].iloc[0]
+    append(book / "positions.csv", ["stranger", symbol, "-1"])
+    where = ("--market", folder / "firm/market", "--book", book, "--out", tmp_path / "run")
+    assert invoke("run", *where, "--policy", book / "policy.toml").exit_code == 3
+    done = invoke("margin-calls", "run", tmp_path / "run", "--ledger", tmp_path / "calls.db")
+    assert done.exit_code == 3
+    assert "held pm_deficiency of stranger: its figures are PARTIAL" in done.output
+    assert "stranger" not in invoke("margin-calls", "list", tmp_path / "calls.db").output
+    sheet = ("sheet", tmp_path / "run", "stranger", "--out", tmp_path / "sheet.html")
+    assert invoke("margin-calls", *sheet).exit_code == 0
+    assert "To be looked at by hand" in (tmp_path / "sheet.html").read_text()
+
+
+def test_a_tampered_ledger_is_found(folder: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "calls.db"
+    invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    connection = sqlite3.connect(ledger)
+    connection.execute("DROP TRIGGER no_update")
+    connection.execute("UPDATE events SET cents = cents - 1 WHERE sequence = 1")
+    connection.commit()
+    connection.close()
+    done = invoke("ledger", "verify", ledger)
+    assert done.exit_code == 2
+    assert "row 1 (issue of call" in done.stderr
+    assert invoke("ledger", "export", ledger, "--out", tmp_path / "all.csv").exit_code == 2
+
+
+class Page(HTMLParser):
+    """Tags and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [str(value) for name, value in attrs if name in ("src", "href", "action", "srcset")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "
+
+
+def test_the_sheet_is_complete_in_itself_and_escapes_names(folder: Path, tmp_path: Path) -> None:
+    ledger, out = tmp_path / "calls.db", tmp_path / "sheet.html"
+    invoke("margin-calls", "run", folder / "run", "--ledger", ledger)
+    done = invoke("margin-calls", "sheet", folder / "run", HOSTILE, "--out", out, "--ledger", ledger)
+    assert done.exit_code == 0, done.output
+    text = out.read_text(encoding="utf-8")
+    page = Page(text)
+    assert "script" not in page.tags
+    assert page.links == []
+    assert not re.search(r"https?:|//|@import|url\(", text.replace("<!doctype", ""))
+    assert HOSTILE in page.text
+    account = pd.read_parquet(folder / "run/accounts.parquet").set_index("margin_group").loc[HOSTILE]
+    assert f"{account['requirement']:,.2f}" in page.text
+    assert "877.26" in page.text
+    assert "Margin call: " in page.text
+    assert "Calls in the ledger" in page.text
+    assert "due Monday 26 January 2026, 16:00 New York (2026-01-26 21:00 UTC)" in page.text
+
+
+def test_the_lines_of_the_sheet_add_up(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.html"
+    assert invoke("margin-calls", "sheet", folder / "run", "000456", "--out", out).exit_code == 0
+    page = out.read_text(encoding="utf-8")
+    part = page.split("<h2>Where the requirement comes from</h2>")[1].split("<h2>")[0]
+    cells = re.findall(r'class="n">([^<]+)<', part)
+    found = [float(cell.replace(",", "").replace("\N{MINUS SIGN}", "-")) for cell in cells]
+    assert sum(found[:-1]) == pytest.approx(found[-1], abs=0.011)
+    assert found[-1] == pytest.approx(1273.67, abs=0.005)
+    assert invoke("margin-calls", "sheet", folder / "run", "nobody", "--out", out).exit_code == 2
