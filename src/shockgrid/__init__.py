@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shockgrid.book import Book as Book
     from shockgrid.comparison import compare as compare
     from shockgrid.comparison import impact as impact
+    from shockgrid.desk import Desk as Desk
     from shockgrid.desk.calls import margin_calls as margin_calls
     from shockgrid.desk.expiry import after_expiry as after_expiry
     from shockgrid.errors import BackendUnavailable as BackendUnavailable
@@ -56,6 +57,7 @@ _HOMES = {
     "comparison": ("compare", "impact"),
     "desk.calls": ("margin_calls",),
     "desk.expiry": ("after_expiry",),
+    "desk": ("Desk",),
     "errors": ("BackendUnavailable", "InputError", "ParameterError", "ShockgridError"),
     "io.synthetic": ("synthetic_firm",),
     "io.tables": ("read_book", "read_market"),

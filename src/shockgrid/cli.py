@@ -17,6 +17,7 @@ from shockgrid.cli_common import (
     MarketOption,
     refusals,
 )
+from shockgrid.cli_desk import replay, why
 from shockgrid.cli_ledger import ledger_app
 
 app = typer.Typer(
@@ -30,6 +31,8 @@ app = typer.Typer(
 
 app.add_typer(calls_app, name="margin-calls")
 app.add_typer(ledger_app, name="ledger")
+app.command()(replay)
+app.command()(why)
 
 
 def _version(wanted: bool) -> None:

@@ -16,7 +16,8 @@ from shockgrid.cli_rules import print_rules
 from shockgrid.cli_views import SHOWN, console, money, percent
 from shockgrid.errors import ShockgridError
 from shockgrid.io.run_folder import read_run_table
-from shockgrid.requirement.assemble import INITIAL, STRESS_LINES
+from shockgrid.requirement.assemble import INITIAL
+from shockgrid.requirement.frames import STRESS_LINES
 
 _BEFORE_LINES, _AFTER_LINES = "worst_vol_shock", "requirement_zero_offsets"
 

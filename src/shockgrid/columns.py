@@ -19,6 +19,9 @@ Keys: TypeAlias = Texts | NDArray[np.int64]
 REJECT_COLUMNS = ("table", "line", "key", "column", "value", "code", "message")
 LINE_COLUMN = "_line"
 LARGEST_PRICE, LARGEST_CASH = 1e12, 1e15  #: a cell beyond is a typing error, and sums of such could overflow
+_NO_REJECTS = pd.DataFrame({column: pd.Series(dtype=object) for column in REJECT_COLUMNS}).astype(
+    {"line": np.int64}
+)
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
@@ -209,6 +212,8 @@ class Door:
 
     def rejects(self) -> pd.DataFrame:
         """All rejects and flags of this table, by line."""
+        if not self._found:
+            return joined_rejects([])
         return joined_rejects(self._found).sort_values("line", kind="stable", ignore_index=True)
 
 
@@ -217,5 +222,4 @@ def joined_rejects(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     found = [frame for frame in frames if len(frame)]
     if found:
         return pd.concat(found, ignore_index=True)
-    empty = pd.DataFrame({column: pd.Series(dtype=object) for column in REJECT_COLUMNS})
-    return empty.astype({"line": np.int64})
+    return _NO_REJECTS.copy()

@@ -1,1 +1,5 @@
-"""The risk desk: margin calls and their ledger, expiry and assignment."""
+"""The risk desk: requirements kept up to date tick by tick, margin calls and their ledger, expiry."""
+
+from shockgrid.desk.desk import Desk
+
+__all__ = ["Desk"]

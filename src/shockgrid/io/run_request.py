@@ -140,16 +140,19 @@ class RunRequest:
             problem = f"{folder}/manifest.json: not the manifest of a run: {error!r} in inputs"
             raise ShockgridError(problem) from error
 
+    def read(self, sources: Sources) -> tuple[Book, Market, Side]:
+        """The book, the market and what is asked of them; ``sources`` learns what was read."""
+        column_map = ColumnMap.from_toml(self.column_map) if self.column_map else None
+        market = read_market(self.market, column_map=column_map, sources=sources)
+        book = read_book(self.book, self.lots, column_map=column_map, sources=sources)
+        side = load_side(self.regime) if self.policy is None else Policy.from_toml(self.policy, market.as_of)
+        return book, market, side
+
     def compute(self, progress: Progress | None = None, engine: Backend | None = None) -> Outcome:
         """Read everything and compute the margin, on ``engine`` if one of that backend is at hand."""
         started = perf_counter()
-        column_map = ColumnMap.from_toml(self.column_map) if self.column_map else None
         sources = Sources()
-        market = read_market(self.market, column_map=column_map, sources=sources)
-        book = read_book(self.book, self.lots, column_map=column_map, sources=sources)
-        side: Side = (
-            load_side(self.regime) if self.policy is None else Policy.from_toml(self.policy, market.as_of)
-        )
+        book, market, side = self.read(sources)
         hashes = {path: sha256(path) for path in [*sources.files, *self.settings()]}
         read = perf_counter()
         result = _computed(book, market, side, engine or self.backend, progress)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Floats, row_sums
 from shockgrid.errors import InputError
 from shockgrid.regimes.deribit_file import Currency, V3Parameters
 from shockgrid.requirement.regime import AddOn, Context
@@ -84,5 +84,5 @@ class V3Charges:
 
 def _dollar_deltas(context: Context) -> Floats:
     """Change of each expiry row's value per relative move of the price, base currency, [E]."""
-    deltas: Floats = context.expiries.tagged[DELTA] @ STENCIL_WEIGHTS
+    deltas: Floats = row_sums(context.expiries.tagged[DELTA], STENCIL_WEIGHTS)
     return deltas

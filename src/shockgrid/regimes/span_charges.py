@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, row_sums
 from shockgrid.regimes.span_arrays import RiskArrays
 from shockgrid.regimes.span_file import Commodity, SpanParameters, Spread
 from shockgrid.requirement.regime import Context
@@ -61,7 +61,7 @@ class Charges:
         units = self._each(context, lambda commodity: commodity.delta_unit)[leaves]
         per_unit = self._range(context, leaves, names.spots[owners]) * units * market.spot_rates()[owners]
         weights = np.outer(points.weights, STENCIL_WEIGHTS).ravel() / STEP
-        deltas = rows.tagged[DELTA] @ weights / per_unit + self._published(context, units)
+        deltas = row_sums(rows.tagged[DELTA], weights) / per_unit + self._published(context, units)
         days = _month_days(context)[owners]
         days = np.where(np.isnan(days), rows.years * DAYS_PER_YEAR, days)
         keys, place = np.unique(np.column_stack([leaves, owners, days]), axis=0, return_inverse=True)
@@ -115,7 +115,7 @@ class Charges:
             np.add.at(short, (place, tiers), np.maximum(-months.deltas[own], 0.0))
             names = [tier.name for tier in commodity.tiers]
             found = matched(long, short, [_legs(spread, names) for spread in commodity.spreads])
-            charges[leaves] = found.counts @ np.array([spread.rate for spread in commodity.spreads])
+            charges[leaves] = row_sums(found.counts, np.array([spread.rate for spread in commodity.spreads]))
         return charges
 
     def _inter(self, context: Context) -> Floats:

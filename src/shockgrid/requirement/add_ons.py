@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
+from shockgrid.requirement.collect import first_largest
 from shockgrid.requirement.regime import AddOn, Context
 
 CONCENTRATION_WIDE, CONCENTRATION_NARROW = "concentration_wide", "concentration_narrow"
@@ -31,13 +33,14 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
         raise InputError(problem, column="contingency rate", value=rate)
 
     def figure(context: Context) -> Floats:
-        units = uncovered_units(context.plan)
+        units = context.known(uncovered_units)
         market = context.plan.market
         worth = market.underlyings.spots * market.spot_rates()
         charges = rate * worth[units.underlyings] * units.units
         return context.plan.by_margin_group(charges, units.margin_groups)
 
-    return AddOn("contingency", figure, mode, f"{rate:.2%} of the spot value of uncovered short options")
+    words = f"{rate:.2%} of the spot value of uncovered short options"
+    return AddOn("contingency", figure, mode, words, of_plan=uncovered_units)
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,16 @@ def concentration(names: int = 2) -> AddOn:
             if tag not in leaves.tagged:
                 problem = "concentration needs scenarios with this tag"
                 raise InputError(problem, column="tag", value=tag)
-        wide = np.maximum(-leaves.tagged[CONCENTRATION_WIDE].min(axis=1, initial=0.0), 0.0)
-        narrow = np.maximum(-leaves.tagged[CONCENTRATION_NARROW].min(axis=1, initial=0.0), 0.0)
-        order = np.lexsort((np.arange(len(wide)), -wide, leaves.margin_groups))
-        owners = leaves.margin_groups[order]
-        first = np.searchsorted(owners, owners, side="left")
-        rank = np.empty(len(wide), np.intp)
-        rank[order] = np.arange(len(wide)) - first
-        return context.by_margin_group(np.where(rank < names, wide, narrow))
+        wide, narrow = (
+            np.maximum(-reduce(np.minimum, leaves.tagged[tag].T), 0.0)
+            for tag in (CONCENTRATION_WIDE, CONCENTRATION_NARROW)
+        )
+        left, counted = np.ones(len(wide), np.bool_), narrow
+        for _ in range(names):
+            rows = first_largest(leaves.margin_groups, wide, left, len(context.plan.margin_groups))
+            rows = rows[rows >= 0]
+            counted[rows], left[rows] = wide[rows], False
+        return context.by_margin_group(counted)
 
     words = f"the {names} worst class groups at the wide move, all others at the narrow one"
     return AddOn("concentration", figure, "floor", words)

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.engine import Plan
-from shockgrid.requirement.equity import equity
-from shockgrid.requirement.frames import LINES, account_figures
+from shockgrid.requirement.equity import Equity, equity
+from shockgrid.requirement.frames import LINES, STRESS_LINES, account_figures
 from shockgrid.requirement.regime import Program
 from shockgrid.requirement.reliability import reliability
 from shockgrid.requirement.result import Run
 from shockgrid.requirement.unpriced import unpriced_charges
 
 SHOWN = ("worst_scenario", "worst_price_shock", "worst_vol_shock")
-STRESS_LINES = ("loss_down_25", "loss_up_25")
+INITIAL = ("initial_requirement",)
+_TOTALS = ("requirement", "requirement_zero_offsets", *INITIAL)
 
 
-class Sides(NamedTuple):
-    """The exchange's and the house's requirement of every margin group, and which of them binds."""
+@dataclass(frozen=True)
+class Terms:
+    """What is known of M margin groups before anything is priced."""
 
-    exchange: Floats  #: [M], NaN where it was not asked for
-    house: Floats  #: [M], NaN where it was not asked for
-    house_binds: Mask  #: [M]; on a tie the exchange does
-    binding_runs: Codes  #: [M] the run whose lines are shown
+    names: Texts
+    exchange_runs: Codes  #: the run of its exchange regime, -1 without one
+    house_runs: Codes
+    minimums: Floats  #: smallest equity allowed
+    exchange_regimes: Texts  #: name of the exchange's regime, "" where there is none
+    currencies: Texts
+    rates: Floats  #: value of one unit of its currency in the base currency
+
+    def take(self, rows: Codes) -> Terms:
+        """The same for a selection of margin groups."""
+        return Terms(
+            self.names[rows],
+            self.exchange_runs[rows],
+            self.house_runs[rows],
+            self.minimums[rows],
+            self.exchange_regimes[rows],
+            self.currencies[rows],
+            self.rates[rows],
+        )
+
+
+class Figures(NamedTuple):
+    """The columns of ``account_figures`` of one run, and the margin groups [M'] they belong to."""
+
+    columns: Mapping[str, Any]
+    margin_groups: Codes
 
 
 def accounts_frame(
@@ -37,80 +62,102 @@ def accounts_frame(
 
     ``doubted`` are accounts that are PARTIAL whatever they hold.
     """
-    figures = [account_figures(run.plan, run.evaluation, run.rates) for run in runs]
-    sides = _sides(whole, programs, runs, figures)
-    binding = _binding_rows(figures, sides.binding_runs, whole.margin_groups)
-    rates = group_rates(whole)
-    worth, lost = equity(whole, values), unpriced_charges(whole)
-    charges = whole.by_margin_group(lost.charges, lost.margin_groups) / rates
-    status, rejects = reliability(whole, lost.margin_groups[lost.without_spot], doubted)
-    low, at_marks = binding["requirement"].to_numpy(np.float64), worth.at_marks / rates
-    minimums = np.array([program.minimum_equity for program in programs])
-    lines = [
-        *LINES,
-        *[name for name in binding.columns if name not in (*LINES, *SHOWN, *STRESS_LINES, *_TOTALS)],
+    terms = terms_of(whole, programs, [run.evaluation.regime for run in runs])
+    found = [
+        Figures(
+            account_figures(run.evaluation.totals, run.evaluation.states, run.rates),
+            np.searchsorted(whole.margin_groups, run.plan.margin_groups),
+        )
+        for run in runs
     ]
-    columns: dict[str, Any] = {
-        "margin_group": whole.margin_groups,
-        "equity_at_marks": at_marks,
-        "equity_at_model": worth.at_model / rates,
-        "exchange_requirement": sides.exchange + charges,
-        "house_requirement": sides.house + charges,
-        "requirement": low + charges,
-        "binding": np.where(sides.house_binds, "house", "exchange").astype(object),
-        **{name: binding[name].to_numpy(np.float64) + charges for name in INITIAL if name in binding},
-        "excess": at_marks - (low + charges),
-        "below_minimum_equity": at_marks < minimums,
-        "minimum_equity": minimums,
-        "exchange_regime": _exchange_regimes(programs),
-        **{name: binding[name].to_numpy() for name in (*SHOWN, *lines)},
-        "unpriced": charges,
-        "requirement_zero_offsets": binding["requirement_zero_offsets"].to_numpy(np.float64) + charges,
-        **{name: binding[name].to_numpy() for name in STRESS_LINES},
-        "requirement_low": low,
-        "requirement_high": low + charges,
-        "reliability": status,
-        "currency": group_currencies(whole),
-    }
-    runs_by_name = dict(zip(whole.margin_groups, sides.binding_runs.tolist(), strict=True))
+    lost = unpriced_charges(whole)
+    charges = whole.by_margin_group(lost.charges, lost.margin_groups)
+    status, rejects = reliability(whole, lost.margin_groups[lost.without_spot], doubted)
+    columns, binding = account_columns(terms, found, equity(whole, values), charges, status)
+    runs_by_name = dict(zip(whole.margin_groups, binding.tolist(), strict=True))
     return pd.DataFrame(columns), runs_by_name, rejects
 
 
-def _exchange_regimes(programs: Sequence[Program]) -> Texts:
-    """Name of the exchange's regime of each margin group [M], "" where there is none."""
-    return np.array([program.exchange.name if program.exchange else "" for program in programs], object)
+def terms_of(whole: Plan, programs: Sequence[Program], regimes: Sequence[Any]) -> Terms:
+    """The terms of every margin group of a plan; ``programs`` [M] are theirs, run i is ``regimes[i]``."""
+    place = {id(regime): at for at, regime in enumerate(regimes)}
+
+    def runs(side: str) -> Codes:
+        return np.array([place.get(id(getattr(program, side)), -1) for program in programs], np.intp)
+
+    names = [program.exchange.name if program.exchange else "" for program in programs]
+    return Terms(
+        whole.margin_groups,
+        runs("exchange"),
+        runs("house"),
+        np.array([program.minimum_equity for program in programs], np.float64),
+        np.array(names, object),
+        group_currencies(whole),
+        group_rates(whole),
+    )
 
 
-INITIAL = ("initial_requirement",)
-_TOTALS = ("requirement", "requirement_zero_offsets", *INITIAL)
+def account_columns(
+    terms: Terms, found: Sequence[Figures], worth: Equity, charges: Floats, status: Texts
+) -> tuple[dict[str, Any], Codes]:
+    """The columns of the accounts frame, and the run whose lines are shown, [M].
 
-
-def _sides(
-    whole: Plan, programs: Sequence[Program], runs: Sequence[Run], figures: Sequence[pd.DataFrame]
-) -> Sides:
-    place = {id(run.evaluation.regime): at for at, run in enumerate(runs)}
-    amounts, found = {}, {}
-    for side in ("exchange", "house"):
-        run_of = np.array([place.get(id(getattr(program, side)), -1) for program in programs], np.intp)
-        amount = np.full(len(programs), np.nan)
-        for at, frame in enumerate(figures):
-            mine = run_of == at
-            amount[mine] = frame["requirement"].reindex(whole.margin_groups[mine]).to_numpy(np.float64)
-        amounts[side], found[side] = amount, run_of
-    exchange, house = amounts["exchange"], amounts["house"]
+    ``worth`` and ``charges`` (of unpriced rows) are in the base currency. The exchange binds on a tie.
+    """
+    exchange, house = (_requirement(found, runs) for runs in (terms.exchange_runs, terms.house_runs))
     house_binds = np.isnan(exchange) | (np.nan_to_num(house, nan=-1.0) > exchange)
-    return Sides(exchange, house, house_binds, np.where(house_binds, found["house"], found["exchange"]))
+    runs = np.where(house_binds, terms.house_runs, terms.exchange_runs)
+    binding = _binding_columns(found, runs)
+    charges, at_marks = charges / terms.rates, worth.at_marks / terms.rates
+    low = binding["requirement"]
+    lines = [*LINES, *[name for name in binding if name not in (*LINES, *SHOWN, *STRESS_LINES, *_TOTALS)]]
+    columns: dict[str, Any] = {
+        "margin_group": terms.names,
+        "equity_at_marks": at_marks,
+        "equity_at_model": worth.at_model / terms.rates,
+        "exchange_requirement": exchange + charges,
+        "house_requirement": house + charges,
+        "requirement": low + charges,
+        "binding": np.where(house_binds, "house", "exchange").astype(object),
+        **{name: binding[name] + charges for name in INITIAL if name in binding},
+        "excess": at_marks - (low + charges),
+        "below_minimum_equity": at_marks < terms.minimums,
+        "minimum_equity": terms.minimums,
+        "exchange_regime": terms.exchange_regimes,
+        **{name: binding[name] for name in (*SHOWN, *lines)},
+        "unpriced": charges,
+        "requirement_zero_offsets": binding["requirement_zero_offsets"] + charges,
+        **{name: binding[name] for name in STRESS_LINES},
+        "requirement_low": low,
+        "requirement_high": low + charges,
+        "reliability": status,
+        "currency": terms.currencies,
+    }
+    return columns, runs
 
 
-def _binding_rows(figures: Sequence[pd.DataFrame], run_of: Codes, names: Texts) -> pd.DataFrame:
+def _requirement(found: Sequence[Figures], runs: Codes) -> Floats:
+    """The requirement of each margin group under its run [M], NaN where it has none."""
+    amounts = np.full(len(runs), np.nan)
+    for run, part in enumerate(found):
+        mine = runs[part.margin_groups] == run
+        amounts[part.margin_groups[mine]] = part.columns["requirement"][mine]
+    return amounts
+
+
+def _binding_columns(found: Sequence[Figures], runs: Codes) -> dict[str, Any]:
     """The row of each margin group from the run that binds; an add-on only another run has is 0, an initial
     requirement missing (NaN)."""
-    stacked = pd.concat([frame.assign(run=at) for at, frame in enumerate(figures)])
-    common = set.intersection(*[set(frame.columns) for frame in figures])
-    extra = [column for column in stacked.columns if column not in (*common, *INITIAL, "run")]
-    stacked[extra] = stacked[extra].fillna(0.0)
-    rows = stacked.set_index("run", append=True)
-    return rows.loc[list(zip(names, run_of, strict=True))].reset_index(drop=True)
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for part in found for name in part.columns):
+        missing = np.nan if name in INITIAL else 0.0
+        kinds = [part.columns[name].dtype for part in found if name in part.columns]
+        columns[name] = np.full(len(runs), missing, np.result_type(*kinds))
+    for run, part in enumerate(found):
+        mine = runs[part.margin_groups] == run
+        for name, values in part.columns.items():
+            columns[name][part.margin_groups[mine]] = values[mine]
+    return columns
 
 
 def group_currencies(whole: Plan) -> Texts:

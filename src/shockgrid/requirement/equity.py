@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.engine import Plan
 
 
@@ -17,33 +18,72 @@ class Equity(NamedTuple):
     at_model: Floats  #: [M] positions at model value, current spot and last accepted vol
 
 
+class Money(NamedTuple):
+    """What each account has beside its positions, base currency."""
+
+    amounts: Floats  #: [A] cash, or the ``equity_override`` in place of everything
+    counts_positions: Mask  #: [A] false where there is an override
+
+
 def equity(plan: Plan, model_values: Floats) -> Equity:
     """Cash, stocks and options marked long and short; futures by price - price_paid, 0 without one; inverse
     futures by 1 / price_paid - 1 / price, in coin.
 
     ``model_values`` are per unit and instrument [N]. An account's ``equity_override`` replaces its equity.
-    Cash and override in a currency without a rate count nothing.
+    Cash and override in a currency without a rate count nothing. Positions are summed leaf by leaf (margin
+    group x class group), then the leaves in canonical order, then the money is added.
     """
-    table, held = plan.market.instruments, plan.positions
-    rows = held.instruments
-    marks = np.where(np.isnan(table.marks), model_values, table.coin_values(table.marks))
-    future = np.isin(table.types.astype(str), ("future", "perpetual"))[rows]
-    paid = np.where(future, table.coin_values(held.prices_paid, rows), 0.0)
-    by_account: list[Floats] = []
-    for prices in (marks, model_values):
-        worth = held.weights * (prices[rows] - paid)
-        worth = np.where(np.isnan(paid), 0.0, worth)
-        by_account.append(np.bincount(held.accounts, worth, len(plan.book.accounts)).astype(np.float64))
-    accounts = plan.book.accounts
-    rates = account_rates(plan)
-    known = np.isfinite(rates)
-    cash = np.where(known, accounts["cash"].to_numpy(np.float64) * rates, 0.0)
-    override = accounts["equity_override"].to_numpy(np.float64) * rates
+    money, (leaf_of, leaf_groups) = money_of(plan), equity_leaves(plan)
+    rest = plan.by_margin_group(money.amounts, plan.account_groups)
+    every = np.arange(len(model_values))
+    paid, weights = counted_from(plan, money), plan.positions.weights
     sums = []
-    for worth in by_account:
-        total = np.where(np.isnan(override), cash + worth, override)
-        sums.append(plan.by_margin_group(total, plan.account_groups))
+    for prices in (mark_values(plan, model_values, every), model_values):
+        worth = worth_of(weights, prices[plan.positions.instruments], paid)
+        leaves = np.bincount(leaf_of, worth, len(leaf_groups)).astype(np.float64)
+        sums.append(plan.by_margin_group(leaves, leaf_groups) + rest)
     return Equity(*sums)
+
+
+def mark_values(plan: Plan, model_values: Floats, instruments: Codes) -> Floats:
+    """Mark of these instruments [n] as worth, their model value (``model_values`` [n]) where none is."""
+    table = plan.market.instruments
+    marks = table.marks[instruments]
+    worth: Floats = np.where(np.isnan(marks), model_values, table.coin_values(marks, instruments))
+    return worth
+
+
+def worth_of(weights: Floats, prices: Floats, paid: Floats) -> Floats:
+    """weights x (prices - paid), 0 where ``paid`` is NaN; see ``counted_from``."""
+    worth: Floats = weights * (prices - paid)
+    worth[np.isnan(paid)] = 0.0
+    return worth
+
+
+def counted_from(plan: Plan, money: Money) -> Floats:
+    """The price from which each position counts towards equity [P]: what was paid for futures, 0 for all
+    else; NaN where it counts nothing (a future without it, an account with an override)."""
+    table, held = plan.market.instruments, plan.positions
+    future = np.isin(table.types.astype(str), ("future", "perpetual"))[held.instruments]
+    paid = np.where(future, table.coin_values(held.prices_paid, held.instruments), 0.0)
+    return np.where(money.counts_positions[held.accounts], paid, np.nan)
+
+
+def equity_leaves(plan: Plan) -> tuple[Codes, Codes]:
+    """The leaf of each position, counted in canonical order, [P], and the margin group of each leaf."""
+    held, groups = plan.positions, plan.market.underlyings.class_groups
+    families = pd.factorize(groups)[0][plan.market.instruments.underlyings[held.instruments]]
+    fresh = (np.diff(families, prepend=-1) != 0) | (np.diff(held.margin_groups, prepend=-1) != 0)
+    return np.cumsum(fresh) - 1, held.margin_groups[fresh]
+
+
+def money_of(plan: Plan) -> Money:
+    """Cash or override of every account of the book; see ``equity``."""
+    accounts, rates = plan.book.accounts, account_rates(plan)
+    cash = np.where(np.isfinite(rates), accounts["cash"].to_numpy(np.float64) * rates, 0.0)
+    override = accounts["equity_override"].to_numpy(np.float64) * rates
+    counts = np.isnan(override)
+    return Money(np.where(counts, cash, override), counts)
 
 
 def account_rates(plan: Plan) -> Floats:

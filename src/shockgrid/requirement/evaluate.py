@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from copy import copy
 from functools import cached_property
 from itertools import chain, islice
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.batch import Batch
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import (
@@ -73,7 +74,17 @@ class Evaluator:
         self.standard = self.scenarios.tagged("standard")
         self.scattered = bool((self.standard != np.arange(len(self.standard))).any())
         self.other = np.setdiff1d(np.arange(len(self.scenarios)), self.standard)
-        self.standard_states = MarketStates.of(regime.scenarios.only("standard"), plan.market)
+        self.standard_scenarios = regime.scenarios.only("standard")
+        self.standard_states = MarketStates.of(self.standard_scenarios, plan.market)
+
+    def moved(self, plan: Plan, values: Floats) -> Evaluator:
+        """The same regime over the same holdings in another state of their market."""
+        other = copy(self)
+        other.__dict__.pop("batch", None)
+        other.plan, other.values = plan, values
+        other.states = MarketStates.of(self.scenarios, plan.market)
+        other.standard_states = MarketStates.of(self.standard_scenarios, plan.market)
+        return other
 
     def run(
         self, executor: Executor | None, progress: Progress | None
@@ -94,10 +105,8 @@ class Evaluator:
         joint = self.regime.tree.height == MARGIN
         total = np.zeros((len(self.plan.margin_groups), len(self.standard))) if joint else None
         counts = portfolio_counts(self.plan)
-        transform, offsets = self.regime.tree.transforms.get("portfolio_group"), self.plan.market.offsets
         for result in mapped:
-            for rows in result.top:
-                part = gathered([rows], "portfolio_group", "joint", transform, offsets, counts)
+            for part in self.joint_parts(result, counts):
                 if total is not None:
                     total[part.margin_groups] += part.pnl
             results.append(result._replace(top=[]))
@@ -140,6 +149,17 @@ class Evaluator:
         batch = self.batch.part(*part.groups)
         priced = iter(priced_together(batch, self.standard, self.other, self.backend))
         return [self.portfolio(groups, list(islice(priced, len(groups)))) for groups in part.portfolios]
+
+    def joint_parts(self, result: PortfolioResult, counts: Codes) -> list[Rows]:
+        """A portfolio group's rows as they are added into the one joint row of each margin group.
+
+        ``counts`` [M] are the portfolio groups each margin group holds something in; none are left where the
+        margin group is not the level that is reduced.
+        """
+        transform, offsets = self.regime.tree.transforms.get("portfolio_group"), self.plan.market.offsets
+        return [
+            gathered([rows], "portfolio_group", "joint", transform, offsets, counts) for rows in result.top
+        ]
 
     def _require_memory(self) -> None:
         """Compute the memory of the P&L rows before it is taken."""
@@ -234,7 +254,9 @@ class Evaluator:
         return charges
 
     def _stand_alone(self, group: ClassGroup, units: Floats | None) -> Floats:
-        long, short = np.zeros(len(group.instruments)), np.zeros(len(group.instruments))
+        count = len(group.instruments)
+        both = np.zeros(2 * count)  # held long, then held short
+        long, short = both[:count], both[count:]
         reducer, states = self.regime.tree.reducer, self.standard_states
         if units is None:
             blocks = unit_blocks(group, self.plan.market, states, self.backend, self.plan.laid)
@@ -243,8 +265,9 @@ class Evaluator:
         for block, pnl in blocks:
             long[block], short[block] = (reducer(rows).losses for rows in self._both_sides(group, block, pnl))
         weights = self.plan.positions.weights[group.positions]
-        losses = np.where(weights > 0, long[group.position_columns], short[group.position_columns])
-        return np.abs(weights) * losses
+        losses: Floats = both[group.position_columns + count * (weights <= 0.0)]
+        losses *= np.abs(weights)
+        return losses
 
     def _both_sides(self, group: ClassGroup, block: slice, pnl: Floats) -> tuple[Floats, Floats]:
         """Unit P&L [block, S] of instruments held long and held short, each as it counts by itself."""

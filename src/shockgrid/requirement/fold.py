@@ -110,7 +110,7 @@ def reduced_nodes(
     for node, charge in pairs:
         inside = [leaf for leaf, name in zip(leaves, names, strict=True) if name == node.name]
         shown = largest_underlyings(inside, node.margin_groups)
-        reduced = tree.reducer(node.pnl)
+        reduced = inside[0].reduced if height == CLASS else tree.reducer(node.pnl)
         nodes.append(Nodes(node.name, node.margin_groups, reduced, charge.pnl[:, 0], shown))
     return nodes
 

@@ -9,8 +9,11 @@ import pandas as pd
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
-from shockgrid.requirement.evaluate import LADDER, STRESS
-from shockgrid.requirement.totals import Evaluation
+from shockgrid.market_states import MarketStates
+from shockgrid.requirement.evaluate import LADDER
+from shockgrid.requirement.totals import Evaluation, Totals
+
+STRESS_LINES = ("loss_down_25", "loss_up_25")
 
 LINES = (
     "stand_alone_sum",
@@ -23,49 +26,30 @@ LINES = (
 )
 
 
-def account_figures(plan: Plan, evaluation: Evaluation, rates: Floats) -> pd.DataFrame:
-    """One row per margin group: requirement, its lines, worst scenario, stress losses.
+def account_figures(totals: Totals, states: MarketStates, rates: Floats) -> dict[str, Any]:
+    """Columns, one row per margin group: requirement, its lines, worst scenario, stress losses.
 
     ``rates`` [M] are the values of one unit of each margin group's currency in the base currency.
     """
-    columns: dict[str, Any] = {"requirement": evaluation.requirement / rates}
-    columns |= _worst(plan, evaluation)
-    lines = {name: np.zeros(len(rates)) for name in LINES} | evaluation.lines
+    columns: dict[str, Any] = {"requirement": totals.requirement / rates}
+    columns |= _worst(totals, states)
+    lines = {name: np.zeros(len(rates)) for name in LINES} | totals.lines
     columns |= {name: line / rates for name, line in lines.items()}
-    columns["requirement_zero_offsets"] = evaluation.zero_offsets / rates
-    if evaluation.initial is not None:
-        columns["initial_requirement"] = evaluation.initial[0] / rates
-    report = report_pnl(plan, evaluation)
-    for column, shock in zip(("loss_down_25", "loss_up_25"), STRESS, strict=True):
-        columns[column] = np.maximum(-report[:, len(LADDER) + STRESS.index(shock)], 0.0) / rates + 0.0
-    return pd.DataFrame(columns, index=pd.Index(plan.margin_groups, name="margin_group"))
+    columns["requirement_zero_offsets"] = totals.zero_offsets / rates
+    if totals.initial is not None:
+        columns["initial_requirement"] = totals.initial[0] / rates
+    for place, column in enumerate(STRESS_LINES):
+        columns[column] = np.maximum(-totals.stress[:, place], 0.0) / rates + 0.0
+    return columns
 
 
-def report_pnl(plan: Plan, evaluation: Evaluation) -> Floats:
-    """P&L [M, 12] of each margin group when every underlying moves by the same report shock."""
-    leaves = evaluation.leaves
-    columns = [
-        plan.by_margin_group(leaves.tagged["report"][:, column], leaves.margin_groups)
-        for column in range(len(LADDER) + len(STRESS))
-    ]
-    return np.column_stack(columns)
-
-
-def _worst(plan: Plan, evaluation: Evaluation) -> dict[str, Any]:
+def _worst(totals: Totals, states: MarketStates) -> dict[str, Any]:
     """The scenario of each margin group's largest node, and the shocks of that node's largest leaf in it."""
-    size = len(plan.margin_groups)
-    scenario, owner = np.full(size, -1, np.intp), np.full(size, -1, np.intp)
-    largest = np.full(size, -1.0)
-    for node in evaluation.nodes:
-        better = (node.reduced.losses > largest[node.margin_groups]) & (node.underlyings >= 0)
-        groups = node.margin_groups[better]
-        largest[groups] = node.reduced.losses[better]
-        scenario[groups] = node.reduced.scenarios[better]
-        owner[groups] = node.underlyings[better]
+    scenario, owner = totals.worst_scenarios, totals.worst_underlyings
     known = scenario >= 0
-    price, vol = np.zeros(size), np.zeros(size)
-    price[known] = evaluation.states.spot_shocks[owner[known], scenario[known]]
-    vol[known] = evaluation.states.vol_shocks[owner[known], scenario[known]]
+    price, vol = np.zeros(len(scenario)), np.zeros(len(scenario))
+    price[known] = states.spot_shocks[owner[known], scenario[known]]
+    vol[known] = states.vol_shocks[owner[known], scenario[known]]
     return {"worst_scenario": scenario, "worst_price_shock": price, "worst_vol_shock": vol}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
@@ -110,20 +110,20 @@ def margined(
 ) -> MarginResult:
     """``margin`` from what ``laid_out`` made."""
     whole, values = laid
-    programs = _programs(regime_or_policy)
+    programs = programs_by_name(regime_or_policy)
     sides, strays = programs_of(whole, programs)
     runs = [
         _run(whole, values, regime, names, engine, executor, progress, clock)
-        for regime, names in _assignments(whole, sides or list(programs.values()))
+        for regime, names in assignments(whole, sides or list(programs.values()))
     ]
     with clock.stage("assemble"):
         accounts, binding, lost = accounts_frame(whole, sides, runs, values, strays["key"])
     return MarginResult(
         accounts=accounts,
         rejects=joined_rejects([whole.book.rejects, whole.market.rejects, strays, lost]),
-        regimes=_named_regimes(programs),
+        regimes=named_regimes(programs),
         backend=engine.name,
-        notes=_notes(whole, runs),
+        notes=notes_of(whole, runs),
         timings=dict(clock),
         runs=tuple(runs),
         binding_runs=binding,
@@ -146,7 +146,8 @@ def _require_kinds(book: object, market: object, regime: object, threads: object
             raise InputError(problem, value=value if isinstance(value, str) else type(value).__name__)
 
 
-def _programs(regime_or_policy: Regime | HasPrograms) -> Mapping[str, Program]:
+def programs_by_name(regime_or_policy: Regime | HasPrograms) -> Mapping[str, Program]:
+    """The programs of a policy; of one regime alone, one without a name that serves everybody."""
     if isinstance(regime_or_policy, Regime):
         regime = regime_or_policy
         exchange = regime if regime.side == "exchange" else None
@@ -157,7 +158,7 @@ def _programs(regime_or_policy: Regime | HasPrograms) -> Mapping[str, Program]:
     return regime_or_policy.programs
 
 
-def _assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArray[Any] | None]]:
+def assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArray[Any] | None]]:
     """Each distinct regime with the margin groups it applies to, None for all of them."""
     members: dict[int, tuple[Regime, list[int]]] = {}
     for code, program in enumerate(sides):
@@ -191,7 +192,8 @@ def _run(
     return Run(evaluator, evaluation, values, rates)
 
 
-def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
+def named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
+    """The regimes by side, or by program and side where there are several programs."""
     named = {}
     for name, program in programs.items():
         for side in ("exchange", "house"):
@@ -201,7 +203,8 @@ def _named_regimes(programs: Mapping[str, Program]) -> dict[str, Regime]:
     return named
 
 
-def _notes(whole: Plan, runs: list[Run]) -> tuple[str, ...]:
+def notes_of(whole: Plan, runs: Sequence[Run]) -> tuple[str, ...]:
+    """What a reader of these figures must know."""
     held = np.unique(whole.positions.instruments)
     notes = [COIN_NOTE] if whole.market.instruments.inverse[held].any() else []
     for run in runs:

@@ -16,7 +16,7 @@ from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.programs import DEFAULT
 from shockgrid.requirement.regime import AddOn, Context, Regime
-from shockgrid.requirement.remarks import Measured, joined, rows
+from shockgrid.requirement.remarks import Measured, all_remarks, rows
 
 TABLE = "overrides"
 COLUMNS = ("scope", "parameter", "value", "from", "until", "who", "why")
@@ -107,7 +107,7 @@ class Overrides:
             nothing = np.full(len(codes), np.nan)
             found = Measured(values, nothing, np.zeros(len(codes)), _scope(row))
             frames.append(rows("override", str(row["parameter"]), codes, found, _words(row)))
-        return joined(frames)
+        return all_remarks(frames)
 
     def strays(self, plan: Plan) -> tuple[str, ...]:
         """A note for every row in force that covers nobody: a misspelt name must not go unseen."""

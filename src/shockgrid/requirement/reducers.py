@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, row_sums
 from shockgrid.errors import InputError
 
 
@@ -51,7 +51,7 @@ def expected_shortfall(level: float) -> Reducer:
     def reduce(pnl: Floats) -> Reduced:
         tail = (1.0 - level) * pnl.shape[1]
         weights = np.clip(tail - np.arange(pnl.shape[1]), 0.0, 1.0) / tail
-        mean = np.sort(pnl, axis=1) @ weights
+        mean = row_sums(np.sort(pnl, axis=1), weights)
         return Reduced(np.maximum(-mean, 0.0) + 0.0, np.argmin(pnl, axis=1))
 
     return reduce

@@ -20,6 +20,7 @@ from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
 Figures: TypeAlias = Mapping[str, Floats]
+OfPlan: TypeAlias = Callable[[Plan], Any]
 Formula: TypeAlias = Callable[[Figures], Floats]
 
 #: columns of the accounts frame that an add-on's line must not take
@@ -92,6 +93,11 @@ class Context:
     values: Floats  #: [N] model value per unit of every held instrument
     rates: Floats  #: [M] value of one unit of each margin group's currency in the base currency
     by_expiry: TaggedExpiries | None = None
+    holdings: Mapping[OfPlan, Any] = field(default_factory=dict)  #: what each add-on's ``of_plan`` gave
+
+    def known(self, of_plan: OfPlan) -> Any:
+        """What a function of the plan gives, from ``holdings`` where it is there."""
+        return self.holdings[of_plan] if of_plan in self.holdings else of_plan(self.plan)
 
     @property
     def expiries(self) -> TaggedExpiries:
@@ -144,12 +150,18 @@ class AddOn:
     mode : "added" on top; "floor": the requirement so far is raised to the amount; "factor": it is
         multiplied by it; "credit": the amount is taken off.
     words : the rule's own sentence, shown beside the line by ``explain``.
+    of_plan : the part of the work that who holds what decides alone, without spots, vols or rates; done once
+        for many states of a market; ``figure`` asks for it by ``Context.known``.
+
+    The figure of a margin group may depend on what it holds and on the market of the portfolio groups it
+    holds something in, and on no other margin group or name.
     """
 
     name: str
     figure: Callable[[Context], Floats]
     mode: str = "added"
     words: str = ""
+    of_plan: OfPlan | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in ("added", "floor", "factor", "credit"):

@@ -26,19 +26,9 @@ def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[T
 
     ``doubted`` are accounts that are PARTIAL for a reason of the caller's.
     """
-    accounts, held = whole.book.accounts, whole.positions
-    status = np.full(len(whole.margin_groups), "OK", object)
-    moved = held.quantities != 0.0
-    stale, partial = _doubtful(whole.market)
-    status[held.margin_groups[stale[held.instruments] & moved]] = "STALE"
-    status[held.margin_groups[partial[held.instruments] & moved]] = "PARTIAL"
-    lost = whole.unpriced[whole.unpriced["quantity"].to_numpy(np.float64) != 0.0]
-    foreign = ((accounts["currency"] != "") & ~accounts["currency"].isin(list(whole.market.fx))).to_numpy(
-        bool
-    )
-    named = [*whole.book.partial, *lost["account"], *doubted]
-    status[whole.account_groups[accounts["account"].isin(named).to_numpy(bool) | foreign]] = "PARTIAL"
-    status[without_spot] = "UNRELIABLE"
+    status = statuses(whole, doubtful(whole.market), without_spot, doubted)
+    accounts = whole.book.accounts
+    foreign = _foreign(whole)
     message = "no rate in the fx table; cash is taken as 0, figures are in the base currency"
     rejects = [
         _rejected(
@@ -50,8 +40,30 @@ def reliability(whole: Plan, without_spot: Codes, doubted: pd.Series) -> tuple[T
     return status, joined_rejects(rejects)
 
 
-def _doubtful(market: Market) -> tuple[Mask, Mask]:
-    """Which instruments are priced from a fill or an old quote, and which have a bad row of their own."""
+def statuses(whole: Plan, doubts: tuple[Mask, Mask], without_spot: Codes, doubted: pd.Series) -> Texts:
+    """The reliability of every margin group [M]; see ``reliability``. ``doubts`` are ``doubtful(market)``."""
+    accounts, held = whole.book.accounts, whole.positions
+    status = np.full(len(whole.margin_groups), "OK", object)
+    moved = held.quantities != 0.0
+    stale, partial = doubts
+    status[held.margin_groups[stale[held.instruments] & moved]] = "STALE"
+    status[held.margin_groups[partial[held.instruments] & moved]] = "PARTIAL"
+    lost = whole.unpriced[whole.unpriced["quantity"].to_numpy(np.float64) != 0.0]
+    named = [*whole.book.partial, *lost["account"], *doubted]
+    bad = accounts["account"].isin(named).to_numpy(bool) | _foreign(whole)
+    status[whole.account_groups[bad]] = "PARTIAL"
+    status[without_spot] = "UNRELIABLE"
+    return status
+
+
+def _foreign(whole: Plan) -> Mask:
+    """Accounts of the book in a currency without a rate."""
+    currencies = whole.book.accounts["currency"]
+    return ((currencies != "") & ~currencies.isin(list(whole.market.fx))).to_numpy(bool)
+
+
+def doubtful(market: Market) -> tuple[Mask, Mask]:
+    """Which instruments [N] are priced from a fill or an old quote, and which have a bad row of their own."""
     rejects, table, names = market.rejects, market.instruments, market.underlyings
     bad = rejects[rejects["code"].str.startswith("E_").to_numpy(bool)]
 

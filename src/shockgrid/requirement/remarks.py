@@ -57,7 +57,7 @@ def rows(level: str, name: str, margin_groups: Any, found: Measured, words: str)
     return pd.DataFrame(columns, columns=list(COLUMNS))
 
 
-def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def all_remarks(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Remarks one after another; with the right columns where there are none."""
     found = [frame for frame in frames if len(frame)]
     if found:
@@ -82,4 +82,4 @@ def floors(
             found = Measured(figure, before, before - figure)
             frames.append(rows("rule", add_on.name, np.arange(len(rates)), found, add_on.words))
         running = running + lines[add_on.name]
-    return joined(frames)
+    return all_remarks(frames)

@@ -8,22 +8,37 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.evaluate import Evaluator
-from shockgrid.requirement.fold import Leaf, Nodes, largest_underlyings
+from shockgrid.requirement.collect import Collected, NodeColumns, collected, first_largest, joined
+from shockgrid.requirement.evaluate import STRESS, Evaluator
+from shockgrid.requirement.fold import Nodes
 from shockgrid.requirement.priced import PortfolioResult
-from shockgrid.requirement.regime import AddOn, Context, Leaves, Regime, TaggedExpiries
-from shockgrid.requirement.remarks import floors, joined
+from shockgrid.requirement.regime import AddOn, Context, Leaves, OfPlan, Regime
+from shockgrid.requirement.remarks import all_remarks, floors
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A regime's figures of every margin group, in the base currency."""
+
+    scan: Floats  #: [M] with the minimum top-ups
+    figures: dict[str, Floats]  #: [M] of each add-on, before its mode
+    lines: dict[str, Floats]  #: [M] each; they add up to the requirement
+    requirement: Floats  #: [M]
+    zero_offsets: Floats  #: [M] the requirement if nothing offset anything across class groups
+    initial: tuple[Floats, dict[str, Floats]] | None  #: the initial requirement and its add-on lines, [M]
+    worst_scenarios: Codes  #: [M] of the largest node, -1 without one
+    worst_underlyings: Codes  #: [M] whose shocks are shown for it
+    stress: Floats  #: [M, 2] P&L when every underlying falls or rises by 25 %
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A regime's figures for every margin group, in the base currency."""
+    """A regime's figures for every margin group, in the base currency, and what they come from."""
 
     regime: Regime
     states: MarketStates  #: the standard scenarios laid over the market
@@ -32,13 +47,20 @@ class Evaluation:
     leaf_charges: Floats  #: [G]
     nodes: list[Nodes]
     stand_alone: Floats  #: [P] loss of each position by itself
-    lines: dict[str, Floats]  #: [M] each; they add up to the requirement
-    requirement: Floats  #: [M]
-    zero_offsets: Floats  #: [M] the requirement if nothing offset anything across class groups
     joint_rows: Floats | None  #: [M, S] under one joint worst
-    initial: tuple[Floats, dict[str, Floats]] | None  #: the initial requirement and its add-on lines, [M]
     memos: dict[str, Floats]  #: [M] each; beside the lines, not part of them
     remarks: pd.DataFrame  #: see ``remarks.COLUMNS``
+    totals: Totals
+
+    @property
+    def lines(self) -> dict[str, Floats]:
+        """The lines that add up to the requirement, [M] each."""
+        return self.totals.lines
+
+    @property
+    def initial(self) -> tuple[Floats, dict[str, Floats]] | None:
+        """The initial requirement and its add-on lines, [M]."""
+        return self.totals.initial
 
 
 def total(
@@ -53,26 +75,56 @@ def total(
     ``rates`` [M] are the values of the margin groups' currencies in the base currency.
     """
     plan, regime = evaluator.plan, evaluator.regime
-    found = [leaf for result in results for leaf in result.leaves]
-    leaves = _leaves(evaluator, found)
-    charges = _joined([leaf.charges for leaf in found])
-    stand_alone = _joined([leaf.stand_alone for leaf in found])
+    found = collected(evaluator, results)
     nodes = [node for result in results for node in result.nodes]
     if joint_rows is not None:
-        minimums = plan.by_margin_group(charges, leaves.margin_groups)
-        reduced = regime.tree.reducer(joint_rows)
-        everyone = np.arange(len(joint_rows))
-        nodes = [Nodes("joint", everyone, reduced, minimums, largest_underlyings(found, everyone))]
+        nodes = [joint_node(plan, regime, found, joint_rows)]
+    context = Context(plan, found.leaves, values, rates, found.expiries, holdings_of(regime, plan))
+    totals = totals_of(regime, context, found, NodeColumns.of(nodes))
+    add_ons = regime.add_ons if regime.formula is None else ()
+    compared = floors(add_ons, totals.scan, totals.figures, totals.lines, rates)
+    return Evaluation(
+        regime=regime,
+        states=evaluator.standard_states,
+        leaves=found.leaves,
+        leaf_stand_alone=found.stand_alone,
+        leaf_charges=found.charges,
+        nodes=nodes,
+        stand_alone=joined([leaf.stand_alone for result in results for leaf in result.leaves]),
+        joint_rows=joint_rows,
+        memos={memo.name: memo.figure(context) for memo in regime.memos},
+        remarks=all_remarks([compared, *(remark(context) for remark in regime.remarks)]),
+        totals=totals,
+    )
+
+
+def joint_node(plan: Plan, regime: Regime, found: Collected, joint_rows: Floats) -> Nodes:
+    """The one node of a joint worst over everything, from the margin groups' rows [M, S]."""
+    leaves, size = found.leaves, len(joint_rows)
+    minimums = plan.by_margin_group(found.charges, leaves.margin_groups)
+    every = np.ones(len(leaves.losses), np.bool_)
+    first = first_largest(leaves.margin_groups, leaves.losses, every, size)
+    shown = np.append(leaves.underlyings, -1)[first]
+    return Nodes("joint", np.arange(size), regime.tree.reducer(joint_rows), minimums, shown)
+
+
+def holdings_of(regime: Regime, plan: Plan) -> dict[OfPlan, Any]:
+    """What add-ons, initial add-ons and memos work out from who holds what alone, by the function."""
+    add_ons = (*regime.add_ons, *(regime.initial or ()), *regime.memos)
+    wanted = dict.fromkeys(add_on.of_plan for add_on in add_ons if add_on.of_plan is not None)
+    return {of_plan: of_plan(plan) for of_plan in wanted}
+
+
+def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeColumns) -> Totals:
+    """Lines, add-ons and requirement of the margin groups of the context's plan."""
+    plan, leaves = context.plan, found.leaves
     class_sum = plan.by_margin_group(leaves.losses, leaves.margin_groups)
-    alone = plan.by_margin_group(stand_alone)
+    alone = plan.by_margin_group(found.stand_alone, leaves.margin_groups)
     scan, top_up = _scan(plan, nodes)
-    context = Context(plan, leaves, values, rates, _expiries(evaluator, results))
     figures = _figures(regime.add_ons, context)
-    unoffset = np.add(*_scan(plan, [node for result in results for node in result.unoffset]))
+    unoffset = np.add(*_scan(plan, found.unoffset))
     requirement, extra = _formula(regime, scan + top_up, figures)
     _checked(plan, f"the formula of regime {regime.name}", requirement)
-    add_ons = regime.add_ons if regime.formula is None else ()
-    compared = floors(add_ons, scan + top_up, figures, extra, rates)
     initial = None
     if regime.initial is not None:
         initial = _applied(regime.initial, scan + top_up, _figures(regime.initial, context))
@@ -83,21 +135,20 @@ def total(
         "offset_benefit": scan - class_sum,
         "minimum": top_up,
     }
-    return Evaluation(
-        regime=regime,
-        states=evaluator.standard_states,
-        leaves=leaves,
-        leaf_stand_alone=_joined([_per_leaf(leaf) for leaf in found]),
-        leaf_charges=charges,
-        nodes=nodes,
-        stand_alone=stand_alone,
+    size = len(plan.margin_groups)
+    first = first_largest(nodes.margin_groups, nodes.losses, nodes.underlyings >= 0, size)
+    report = leaves.tagged["report"][:, -len(STRESS) :]
+    stress = [plan.by_margin_group(column, leaves.margin_groups) for column in report.T]
+    return Totals(
+        scan=scan + top_up,
+        figures=figures,
         lines=lines | extra,
         requirement=requirement,
         zero_offsets=_formula(regime, unoffset, figures)[0],
-        joint_rows=joint_rows,
         initial=initial,
-        memos={memo.name: memo.figure(context) for memo in regime.memos},
-        remarks=joined([compared, *(remark(context) for remark in regime.remarks)]),
+        worst_scenarios=np.append(nodes.scenarios, -1)[first],
+        worst_underlyings=np.append(nodes.underlyings, -1)[first],
+        stress=np.column_stack(stress),
     )
 
 
@@ -145,70 +196,8 @@ def _applied(
     return running, lines
 
 
-def _scan(plan: Plan, nodes: Sequence[Nodes]) -> tuple[Floats, Floats]:
+def _scan(plan: Plan, nodes: NodeColumns) -> tuple[Floats, Floats]:
     """Sum of the reduced losses and of the minimum top-ups, [M] each."""
-    groups = _joined([node.margin_groups for node in nodes], np.intp)
-    losses = _joined([node.reduced.losses for node in nodes])
-    charges = _joined([node.charges for node in nodes])
-    scan = plan.by_margin_group(losses, groups)
-    return scan, plan.by_margin_group(np.maximum(charges - losses, 0.0), groups)
-
-
-def _leaves(evaluator: Evaluator, found: Sequence[Leaf]) -> Leaves:
-    lengths = [len(leaf.group.leaves) for leaf in found]
-    shown = _joined([leaf.group.shown for leaf in found], np.intp)
-    scenarios = _joined([leaf.reduced.scenarios for leaf in found], np.intp)
-    pnl = np.concatenate([np.zeros((0, len(evaluator.other))), *[leaf.tagged for leaf in found]])
-    tags = np.asarray(evaluator.scenarios.tags, object)[evaluator.other]
-
-    def named(column: str) -> Any:
-        return np.repeat(np.array([getattr(leaf.group, column) for leaf in found], object), lengths)
-
-    states, cut = evaluator.standard_states, evaluator.regime.tree.by_expiry
-    kept = [leaf.own for leaf in found if leaf.own is not None]
-    return Leaves(
-        margin_groups=_joined([leaf.group.leaves for leaf in found], np.intp),
-        class_groups=named("name"),
-        product_groups=named("product_group"),
-        portfolio_groups=named("portfolio_group"),
-        underlyings=shown,
-        losses=_joined([leaf.reduced.losses for leaf in found]),
-        scenarios=scenarios,
-        price_shocks=states.spot_shocks[shown, scenarios],
-        vol_shocks=states.vol_shocks[shown, scenarios],
-        tagged={str(tag): pnl[:, tags == tag] for tag in dict.fromkeys(tags)},
-        pnl=np.concatenate([np.zeros((0, len(evaluator.standard))), *kept]) if cut else None,
-    )
-
-
-def _expiries(evaluator: Evaluator, results: Sequence[PortfolioResult]) -> TaggedExpiries | None:
-    """The expiry rows of all class groups; None where leaves are not cut by expiry."""
-    if not evaluator.regime.tree.by_expiry:
-        return None
-    parts = [part for result in results for part in result.expiries]
-    pnl = np.concatenate([np.zeros((0, len(evaluator.other))), *[part.pnl for part in parts]])
-    tags = np.asarray(evaluator.scenarios.tags, object)[evaluator.other]
-    rows = [part.expiries for part in parts]
-    sizes = [len(leaf.group.leaves) for result in results for leaf in result.leaves]
-    starts = np.cumsum([0, *sizes])[:-1].tolist()
-    underlyings = _joined([row.underlyings for row in rows], np.intp)
-    return TaggedExpiries(
-        margin_groups=_joined([row.margin_groups for row in rows], np.intp),
-        underlyings=underlyings,
-        years=_joined([row.years for row in rows]),
-        discount_factors=_joined([row.discount_factors for row in rows]),
-        is_option=_joined([row.is_option for row in rows], bool),
-        is_long=_joined([row.is_long for row in rows], bool),
-        values=_joined([row.values for row in rows]),
-        leaves=_joined([start + part.leaves for start, part in zip(starts, parts, strict=True)], np.intp),
-        tagged={str(tag): pnl[:, tags == tag] for tag in dict.fromkeys(tags)},
-    )
-
-
-def _per_leaf(leaf: Leaf) -> Floats:
-    sums = np.bincount(leaf.group.position_leaves, leaf.stand_alone, len(leaf.group.leaves))
-    return sums.astype(np.float64)
-
-
-def _joined(parts: Sequence[NDArray[Any]], kind: Any = np.float64) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, kind)
+    scan = plan.by_margin_group(nodes.losses, nodes.margin_groups)
+    top_ups = np.maximum(nodes.charges - nodes.losses, 0.0)
+    return scan, plan.by_margin_group(top_ups, nodes.margin_groups)

@@ -1,0 +1,258 @@
+"""The desk: a firm's requirements kept up to date between full calculations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.arrays import Codes
+from shockgrid.backends import get_backend
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.calibration import calibrated
+from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.desk.changes import Change, changes_frame, watched
+from shockgrid.desk.fills import booked, deposited, read_fills
+from shockgrid.desk.instants import utc
+from shockgrid.desk.live import Live
+from shockgrid.desk.moves import (
+    coins,
+    moved,
+    own_underlyings,
+    rolled,
+    with_coin_rates,
+    without_guesses,
+)
+from shockgrid.desk.staleness import stale_spots
+from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
+from shockgrid.desk.what_if import Setting, max_size, what_if, what_ifs, working_orders
+from shockgrid.errors import InputError
+from shockgrid.market import Market
+from shockgrid.requirement.margin import programs_by_name
+from shockgrid.requirement.regime import HasPrograms, Regime
+from shockgrid.requirement.result import MarginResult
+
+
+class Desk:
+    """A book, a market and every requirement on them, kept up to date update by update.
+
+    After any sequence of updates the accounts frame is that of ``margin(desk.book, desk.market, regime)`` to
+    the last byte; only what an update touches is worked out again. Nothing reads a clock: the time of the
+    desk is the latest of the rows it was given, and ``as_of`` stays until ``roll``.
+
+    Parameters
+    ----------
+    book, market, regime_or_policy, backend : as for ``margin``.
+
+    Each update returns the margin groups whose requirement, equity or reliability changed, before and after
+    (``shockgrid.desk.changes.COLUMNS``, in each margin group's currency). ``equity_at_model`` values options
+    at the current spot and the last accepted vol, ``equity_at_marks`` at the last marks. Updates may carry
+    a ``sequence`` number: one that is not above the last is dropped and counted in ``dropped``, a gap in
+    ``gaps``. A bad row is turned away into ``rejects`` and touches no other name or account.
+
+    Raises
+    ------
+    InputError : a regime does not fit the market, or a policy the book.
+    BackendUnavailable : a backend asked for by name cannot run here.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        market: Market,
+        regime_or_policy: Regime | HasPrograms,
+        *,
+        backend: str | Backend = "auto",
+    ) -> None:
+        self.regime_or_policy = regime_or_policy
+        self.backend = get_backend(backend)
+        programs = programs_by_name(regime_or_policy)
+        self._live = Live(book, calibrated(market, self.backend), programs, self.backend)
+        self._outright = own_underlyings(self.market)
+        self._rejects = [joined_rejects([]).assign(sequence=np.zeros(0, np.int64))]
+        self.sequence = 0  #: of the last update that was used
+        self.dropped = 0  #: updates, and rows of ticks, that came too late or twice
+        self.gaps = 0  #: sequence numbers that never came
+        self.time: datetime = market.as_of  #: the latest market time of any row
+
+    @property
+    def book(self) -> Book:
+        """Who holds what by now."""
+        return self._live.book
+
+    @property
+    def market(self) -> Market:
+        """What it costs by now, with a vol for every option."""
+        return self._live.market
+
+    @property
+    def accounts(self) -> pd.DataFrame:
+        """The accounts frame of ``margin()``, a copy."""
+        return self._live.accounts()
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """Rows of updates that were turned away (E_...) or flagged (W_...), with their update's sequence;
+        ``line`` counts the header of each update as 1."""
+        return pd.concat(self._rejects, ignore_index=True)
+
+    def result(self) -> MarginResult:
+        """All that ``margin()`` returns; nothing is priced for it."""
+        return self._live.result()
+
+    def tick(self, quotes: Any, *, sequence: int | None = None, at: datetime | None = None) -> pd.DataFrame:
+        """Take new spots, quotes and vols; see ``shockgrid.desk.ticks.read_ticks`` for the rows.
+
+        ``at`` is the market time of the update and of its rows without a ``quote_utc``, by default the desk's
+        ``time``; an update before that is dropped, and so is a row older than the last one of its name.
+        A mark without a vol gives the option the vol that it implies at the new spot; a mark that has none
+        leaves the last one (W_VOL_KEPT).
+        """
+        with self._whole_or_not_at_all():
+            if not self._is_next(sequence, at):
+                return self._nothing()
+            ticks = read_ticks(quotes, self.market, self.time, at)
+            self._reject(ticks.rejects)
+            self.dropped += ticks.late
+            moves, before = ticks.moves, self.market
+            market = moved(before, moves, self._outright)
+            moves, reasons = implied(moves, market, self.backend)
+            if len(reasons):
+                self._reject(kept_vols(moves, reasons, market))
+                market = moved(before, moves, self._outright)
+            market = without_guesses(market, moves.underlyings, moves.instruments[~np.isnan(moves.vols)])
+            self.time = max(self.time, latest(moves) or self.time)
+            turned = np.intersect1d(moves.underlyings, coins(market))
+            if len(turned):
+                return self._rebuilt(self.book, with_coin_rates(market, turned, before), None)
+            names = np.union1d(moves.underlyings, market.instruments.underlyings[moves.instruments])
+            return self._told(self._live.move(market, names, doubts=market.rejects is not before.rejects))
+
+    def trade(self, fills: Any, *, sequence: int | None = None) -> pd.DataFrame:
+        """Take fills: account, symbol, quantity (bought > 0), price per unit; see ``desk.fills.booked``."""
+        with self._whole_or_not_at_all():
+            if not self._is_next(sequence):
+                return self._nothing()
+            found = read_fills(fills, self.book, self.market)
+            self._reject(found.rejects)
+            book = booked(self.book, self.market, found, self._live.starts)
+            symbols = self.market.instruments.symbols[found.instruments]
+            accounts = book.accounts["account"].to_numpy(object)[found.accounts]
+            if book.partial == self.book.partial:
+                change = self._live.resize(book, accounts, symbols)
+                if change is not None:
+                    return self._told(change)
+            owners = self.market.instruments.underlyings[found.instruments]
+            touched = {str(name) for name in self.market.underlyings.portfolio_groups[owners]}
+            return self._rebuilt(book, self.market, touched)
+
+    def deposit(self, account: str, amount: float, *, sequence: int | None = None) -> pd.DataFrame:
+        """Add cash to an account, in its own currency; a withdrawal is < 0."""
+        with self._whole_or_not_at_all():
+            if not self._is_next(sequence):
+                return self._nothing()
+            book, rejects = deposited(self.book, account, amount)
+            self._reject(rejects)
+            if book is self.book:
+                return self._nothing()
+            owner = np.flatnonzero((book.accounts["account"] == account).to_numpy(bool))
+            return self._told(self._live.pay(book, owner))
+
+    def roll(self, as_of: datetime, market: Market | None = None) -> pd.DataFrame:
+        """Move to a later instant: on the market as it stands (``desk.moves.rolled``), or on another one.
+
+        Raises
+        ------
+        InputError : ``as_of`` is no later than the market's, or is not that of ``market``; or an ex-date lies
+            between and no market is given.
+        """
+        with self._whole_or_not_at_all():
+            as_of = utc(as_of, "as_of")
+            if market is None:
+                market = rolled(self.market, as_of)
+            elif market.as_of != as_of or as_of < self.market.as_of:
+                problem = f"expected the as_of of the market, no earlier than {self.market.as_of.isoformat()}"
+                raise InputError(problem, column="as_of", value=as_of.isoformat())
+            self.time = max(self.time, as_of)
+            return self._rebuilt(self.book, calibrated(market, self.backend), None)
+
+    def what_if(self, account: str, orders: Any) -> pd.DataFrame:
+        """What orders (symbol, quantity, optionally price) would do to an account; changes nothing.
+
+        One row: exchange, house and binding requirement, equity and excess before and after, and the premium;
+        see ``shockgrid.desk.what_if.what_ifs``.
+        """
+        return what_if(self._setting(), account, orders)
+
+    def what_ifs(self, orders: Any) -> pd.DataFrame:
+        """The same for many cases at once: a row for each ``case`` of the orders."""
+        return what_ifs(self._setting(), orders)
+
+    def working_orders(self, account: str, orders: Any) -> pd.DataFrame:
+        """The worst that can come of orders that may or may not be filled; see ``desk.what_if``."""
+        return working_orders(self._setting(), account, orders)
+
+    def max_size(self, account: str, symbol: str, side: str, *, largest: int = 1_000_000) -> int:
+        """The largest order, "buy" or "sell", that leaves no deficit; see ``desk.what_if.max_size``."""
+        return max_size(self._setting(), account, symbol, side, largest=largest)
+
+    def _setting(self) -> Setting:
+        return Setting(self.book, self.market, self.regime_or_policy, self.backend, self._live.starts)
+
+    def stale(self, max_age: timedelta) -> pd.DataFrame:
+        """Held underlyings whose spot is older than this at ``time``: underlying, spot_utc, age."""
+        return stale_spots(self._live.plan, self.time, max_age)
+
+    @property
+    def call_profiles(self) -> dict[str, str]:
+        """Margin group -> the call profile of its program."""
+        return self._live.call_profiles()
+
+    def _is_next(self, sequence: int | None, at: datetime | None = None) -> bool:
+        """Whether an update is new; counts what is not, and what was left out before it."""
+        at = None if at is None else utc(at, "at")
+        number = self.sequence + 1 if sequence is None else sequence
+        if number <= self.sequence or (at is not None and at < self.time):
+            self.dropped += 1
+            return False
+        self.gaps += number - self.sequence - 1
+        self.sequence, self.time = number, at or self.time
+        return True
+
+    @contextmanager
+    def _whole_or_not_at_all(self) -> Iterator[None]:
+        """An update that is refused leaves everything as it was, its sequence number too."""
+        counts, told = (self.sequence, self.gaps, self.dropped, self.time), len(self._rejects)
+        plan = self._live.plan
+        try:
+            yield
+        except BaseException:
+            self.sequence, self.gaps, self.dropped, self.time = counts
+            del self._rejects[told:]
+            if self._live.plan is not plan:
+                self._live.rebuild(plan.book, plan.market, None)
+            raise
+
+    def _reject(self, rejects: pd.DataFrame) -> None:
+        if len(rejects):
+            self._rejects.append(rejects[list(REJECT_COLUMNS)].assign(sequence=self.sequence))
+
+    def _rebuilt(self, book: Book, market: Market, redone: set[str] | None) -> pd.DataFrame:
+        before, names = self._live.columns, self._live.plan.margin_groups
+        every: Codes = np.arange(len(names))
+        change = Change(every, watched(before, every))
+        self._live.rebuild(book, market, redone)
+        self._outright = own_underlyings(market)
+        return self._told(change)
+
+    def _told(self, change: Change) -> pd.DataFrame:
+        return changes_frame(self._live.plan.margin_groups, change, self._live.columns)
+
+    def _nothing(self) -> pd.DataFrame:
+        none: Codes = np.zeros(0, np.intp)
+        return self._told(Change(none, watched(self._live.columns, none)))

@@ -1,0 +1,170 @@
+"""Some margin groups of a plan, and where their rows stand among all rows of a regime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.desk.side import Side
+from shockgrid.desk.spans import book_of
+from shockgrid.engine import Plan, Positions
+from shockgrid.market import Market
+from shockgrid.requirement.assemble import Figures
+from shockgrid.requirement.collect import Collected, NodeColumns
+from shockgrid.requirement.frames import account_figures
+from shockgrid.requirement.regime import Context, Leaves, OfPlan, TaggedExpiries
+from shockgrid.requirement.totals import holdings_of, joint_node, totals_of
+
+
+def restricted(plan: Plan, codes: Codes, starts: Codes) -> Plan:
+    """The plan of these margin groups (ascending) alone, counted from 0; without its class groups.
+
+    ``starts`` are the ``account_starts`` of its book.
+    """
+    place = _places(codes, len(plan.margin_groups))
+    held = plan.positions
+    rows = np.flatnonzero(place[held.margin_groups] >= 0)
+    owners = np.flatnonzero(place[plan.account_groups] >= 0)
+    accounts = _places(owners, len(plan.account_groups))
+    columns = {column.name: getattr(held, column.name)[rows] for column in fields(held)}
+    columns["accounts"] = accounts[columns["accounts"]]
+    columns["margin_groups"] = place[columns["margin_groups"]]
+    book = book_of(plan.book, owners, starts)
+    unpriced = plan.unpriced
+    if len(unpriced):
+        unpriced = unpriced[unpriced["account"].isin(set(book.accounts["account"]))].reset_index(drop=True)
+    return replace(
+        plan,
+        book=book,
+        margin_groups=plan.margin_groups[codes],
+        account_groups=place[plan.account_groups[owners]],
+        positions=Positions(**columns),
+        portfolios=(),
+        unpriced=unpriced,
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Margin groups of one side: what does not change while only the market moves."""
+
+    side: Side
+    codes: Codes  #: in the side's plan, ascending
+    places: Codes  #: among the margin groups that were asked for
+    plan: Plan
+    leaves: Codes  #: rows of the side's leaves, in canonical order
+    nodes: Codes
+    node_groups: Codes  #: the margin group of each of them, counted in ``plan``
+    unoffset: Codes
+    unoffset_groups: Codes
+    expiries: Codes
+    template: Leaves  #: its columns that only who holds what decides
+    holdings: Mapping[OfPlan, Any]
+
+    @classmethod
+    def of(cls, side: Side, wanted: Codes, whole: Plan) -> Part:
+        """Those of the margin groups ``wanted`` (codes of the whole book, ascending) that the side has.
+
+        ``whole`` is the plan of all that are wanted, which serves a side that has every one of them.
+        """
+        places = np.flatnonzero(np.isin(wanted, side.members))
+        codes = np.searchsorted(side.members, wanted[places])
+        chosen = np.zeros(len(side.members), np.bool_)
+        chosen[codes] = True
+        recode, found = _places(codes, len(chosen)), side.found
+        plan = whole if len(codes) == len(wanted) else restricted(side.plan, codes, side.starts)
+
+        def rows(margin_groups: Codes) -> Codes:
+            return np.flatnonzero(chosen[margin_groups])
+
+        leaves = rows(found.leaves.margin_groups)
+        nodes, unoffset = rows(found.nodes.margin_groups), rows(found.unoffset.margin_groups)
+        template = replace(
+            found.leaves,
+            **{
+                name: getattr(found.leaves, name)[leaves]
+                for name in ("class_groups", "product_groups", "portfolio_groups", "underlyings")
+            },
+            margin_groups=recode[found.leaves.margin_groups[leaves]],
+        )
+        return cls(
+            side,
+            codes,
+            places,
+            plan,
+            leaves,
+            nodes,
+            recode[found.nodes.margin_groups[nodes]],
+            unoffset,
+            recode[found.unoffset.margin_groups[unoffset]],
+            np.zeros(0, np.intp) if found.expiries is None else rows(found.expiries.margin_groups),
+            template,
+            holdings_of(side.regime, plan),
+        )
+
+    def figures(self, market: Market, rates: Floats) -> Figures:
+        """The columns of ``account_figures`` of these margin groups in the side's present state.
+
+        ``rates`` are the values of their currencies in the base currency.
+        """
+        side, plan = self.side, replace(self.plan, market=market)
+        found = self._found()
+        context = Context(plan, found.leaves, side.evaluator.values, rates, found.expiries, self.holdings)
+        nodes, joint = found.nodes, side.joint_rows(self.codes)
+        if joint is not None:
+            nodes = NodeColumns.of([joint_node(plan, side.regime, found, joint)])
+        totals = totals_of(side.regime, context, found, nodes)
+        return Figures(account_figures(totals, side.evaluator.standard_states, rates), self.places)
+
+    def _found(self) -> Collected:
+        found, rows = self.side.found, self.leaves
+        leaves = replace(
+            self.template,
+            losses=found.leaves.losses[rows],
+            scenarios=found.leaves.scenarios[rows],
+            price_shocks=found.leaves.price_shocks[rows],
+            vol_shocks=found.leaves.vol_shocks[rows],
+            tagged={tag: pnl[rows] for tag, pnl in found.leaves.tagged.items()},
+            pnl=None if found.leaves.pnl is None else found.leaves.pnl[rows],
+        )
+        return Collected(
+            leaves,
+            found.stand_alone[rows],
+            found.charges[rows],
+            replace(found.nodes.take(self.nodes), margin_groups=self.node_groups),
+            replace(found.unoffset.take(self.unoffset), margin_groups=self.unoffset_groups),
+            None if found.expiries is None else self._expiry_rows(found.expiries),
+        )
+
+    def _expiry_rows(self, whole: TaggedExpiries) -> TaggedExpiries:
+        columns = {
+            column.name: getattr(whole, column.name)[self.expiries]
+            for column in fields(whole)
+            if column.name != "tagged"
+        }
+        columns["margin_groups"] = np.searchsorted(self.codes, columns["margin_groups"])
+        columns["leaves"] = np.searchsorted(self.leaves, columns["leaves"])
+        tagged = {tag: pnl[self.expiries] for tag, pnl in whole.tagged.items()}
+        return TaggedExpiries(**columns, tagged=tagged)
+
+
+class View:
+    """Margin groups that are worked out together, and what of them does not change with the market."""
+
+    def __init__(self, whole: Plan, starts: Codes, sides: Iterable[Side], codes: Codes) -> None:
+        self.codes = codes
+        self.plan = restricted(whole, codes, starts)
+        self.parts = [Part.of(side, codes, self.plan) for side in sides]
+        self.status: Texts = np.zeros(0, object)
+        self.judged_by: tuple[Mask, Mask] | None = None  #: the doubts that ``status`` was found with
+
+
+def _places(rows: Codes, size: int) -> Codes:
+    """Place of each of ``size`` codes among ``rows``, -1 where it is not there."""
+    places = np.full(size, -1, np.intp)
+    places[rows] = np.arange(len(rows))
+    return places
