@@ -1,45 +1,87 @@
-// CUDA entry points for European options and their aggregation: block-stride loops over the headers, one cell a
-// step. Compile with --fmad=false; then every cell has the bits of the CPU library.
-#include "aggregate.h"
-#include "european.h"
+// CUDA entry points for European options and linear instruments: block-stride loops over the headers. Compile with
+// --fmad=false; then every cell has the bits of the CPU library. Every parameter is 8 bytes, a count or an address.
+#include "device_sections.h"
 
 using namespace SHOCKGRID_NAMESPACE;
 
-// Unit values [count, scenarios]. Series (columns of ``count``), then states, then the result; the index is
-// [scenarios, 2]: spot state, vol rule.
-extern "C" __global__ void __launch_bounds__(256) european_values(
-    long long count, const double* spots, const double* slopes, const double* intercepts, const double* strikes,
-    const double* years, const double* vols, const double* discount_factors, const unsigned char* is_option,
-    const unsigned char* is_call,
-    long long scenarios, const double* spot_factors, const VolRule* vol_rules, const long long* index,
-    double* values) {
-  const long long cells = count * scenarios, step = (long long)gridDim.x * blockDim.x;
-  for (long long cell = (long long)blockIdx.x * blockDim.x + threadIdx.x; cell < cells; cell += step) {
-    const long long row = cell / scenarios, scenario = cell % scenarios;
-    const double forward = slopes[row] * spots[row] * spot_factors[index[2 * scenario]] + intercepts[row];
-    if (!is_option[row]) {
-      values[cell] = forward;
-      continue;
+// States that a block tabulates, of as many rows as there is room for.
+constexpr int MOST_STATES = 1024, MOST_ROWS = 8;
+
+// A run of rows of one section, and the row of the tile that the first of them fills.
+struct Rows {
+  long long section, first, count, top;
+};
+
+// An entry of the table: of a spot state or of a vol rule, which follow the spot states.
+union Entry {
+  SpotEntry spot;
+  Deviation<double> vol;
+};
+
+__device__ __forceinline__ Entry entry_of(const Section& section, long long row, long long state) {
+  Entry entry;
+  if (state < section.spot_states) entry.spot = spot_entry(section, row, section.spot_factors[state]);
+  else entry.vol = vol_entry(section, row, vol_under(section, row, state - section.spot_states));
+  return entry;
+}
+
+// Unit values or, with ``less_base``, unit P&L: a tile [rows of all runs, scenarios]. A block takes a run; its threads
+// go through the scenarios. Options with a right to early exercise are left at their European values, for
+// ``early_values``.
+extern "C" __global__ void __launch_bounds__(256) unit_values(
+    const Section* sections, const Rows* runs, long long run_count, long long scenarios, long long less_base,
+    double* tile) {
+  __shared__ Entry table[MOST_STATES];
+  __shared__ double bases[MOST_ROWS];
+  for (long long r = blockIdx.x; r < run_count; r += gridDim.x) {
+    const Rows run = runs[r];
+    const Section& section = sections[run.section];
+    const long long states = section.spot_states + section.vol_rules, entries = states * run.count;
+    const bool tabulated = entries <= MOST_STATES;
+    for (long long e = threadIdx.x; tabulated && e < entries; e += blockDim.x) {
+      const long long row = run.first + e / states;
+      const unsigned char route = section.routes[row];
+      if (route != LINEAR && route != GIVEN) table[e] = entry_of(section, row, e % states);
     }
-    const VolRule rule = vol_rules[index[2 * scenario + 1]];
-    const double vol = shocked_vol(rule, vols[row], log_term_of(years[row]));
-    const Contract<double> contract = {is_call[row] ? 0.5 : -0.5, 0.5 * (discount_factors[row] * strikes[row])};
-    values[cell] = value_of(
-        contract, log_ratio(forward, strikes[row]), discount_factors[row] * forward,
-        deviation_of(vol, square_root(years[row])));
+    for (long long k = threadIdx.x; k < run.count; k += blockDim.x) {
+      const long long row = run.first + k;
+      const unsigned char route = section.routes[row];
+      if (!less_base || route > EUROPEAN) bases[k] = 0.0;
+      else bases[k] = route == LINEAR ? forward_of(section, row, 1.0) : european_base(section, row);
+    }
+#ifndef SHOCKGRID_PLANT_MISSING_BARRIER
+    __syncthreads();
+#endif
+    for (long long k = 0; k < run.count; ++k) {
+      const long long row = run.first + k, route = section.routes[row];
+      const Entry* entry = table + k * states;
+      for (long long s = threadIdx.x; route != GIVEN && s < scenarios; s += blockDim.x) {
+        const long long spot = section.index[2 * s], rule = section.index[2 * s + 1];
+        double value;
+        if (route == LINEAR)
+          value = forward_of(section, row, section.spot_factors[spot]);
+        else if (tabulated)
+          value = european_value(section, row, entry[spot].spot, entry[section.spot_states + rule].vol);
+        else
+          value = european_value(
+              section, row, spot_entry(section, row, section.spot_factors[spot]),
+              vol_entry(section, row, vol_under(section, row, rule)));
+        tile[(run.top + k) * scenarios + s] = value - bases[k];
+      }
+    }
+    __syncthreads();  // before the next run overwrites the table
   }
 }
 
-// P&L [leaves, scenarios]: a CSR matrix of weights times a tile [instruments, scenarios] of unit P&L.
-extern "C" __global__ void __launch_bounds__(256) leaf_pnl(
-    long long leaves, const long long* pointers, const int* instruments, const double* weights,
-    long long scenarios, const double* tile,
-    double* pnl) {
-  const long long cells = leaves * scenarios, step = (long long)gridDim.x * blockDim.x;
-  for (long long cell = (long long)blockIdx.x * blockDim.x + threadIdx.x; cell < cells; cell += step) {
-    const long long leaf = cell / scenarios;
-    double sums[1];
-    leaf_sums(tile + cell % scenarios, scenarios, weights, instruments, pointers[leaf], pointers[leaf + 1], sums);
-    pnl[cell] = sums[0];
+// Discounted Black (1976) values, elementwise.
+extern "C" __global__ void __launch_bounds__(256) black_values(
+    long long count, const double* forwards, const double* strikes, const double* years, const double* vols,
+    const double* discount_factors, const unsigned char* is_call, double* values) {
+  const long long step = (long long)gridDim.x * blockDim.x;
+  for (long long row = (long long)blockIdx.x * blockDim.x + threadIdx.x; row < count; row += step) {
+    const Contract<double> contract = {is_call[row] ? 0.5 : -0.5, 0.5 * (discount_factors[row] * strikes[row])};
+    values[row] = value_of(
+        contract, log_ratio(forwards[row], strikes[row]), discount_factors[row] * forwards[row],
+        deviation_of(vols[row], square_root(years[row])));
   }
 }

@@ -1,13 +1,33 @@
-"""Shared by all tests: the folder of reference data and a deterministic hypothesis profile."""
+"""Shared by all tests: the folder of reference data, a deterministic hypothesis profile, --require-gpu."""
 
 import os
+from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-settings.register_profile("shockgrid", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("shockgrid")
+if find_spec("hypothesis"):  # a machine with a GPU may have no more than the tests marked gpu need
+    from hypothesis import settings
+
+    settings.register_profile("shockgrid", deadline=None, derandomize=True, print_blob=True)
+    settings.load_profile("shockgrid")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-gpu", action="store_true", help="a test marked gpu that is skipped has failed"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and item.config.getoption("--require-gpu") and item.get_closest_marker("gpu"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(scope="session")

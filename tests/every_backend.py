@@ -1,4 +1,6 @@
-"""Every backend that runs on this machine: NumPy, and the native kernels once for each instruction set."""
+"""Every backend that runs on this machine: NumPy, the native kernels once for each instruction set, and
+those of CUDA on the host, where there is a compiler.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from host_cupy import Fetched
+from host_kernels import has_compiler
 
 from shockgrid.backends import Backend, NativeBackend, NumpyBackend, Series
 from shockgrid.backends._native_library import instruction_sets
@@ -55,5 +59,6 @@ def option_rows(count: int, **columns: Any) -> Series:
 MAKERS: dict[str, Callable[..., Any]] = {
     "numpy": NumpyBackend,
     **{f"native {name}": partial(NativeBackend, name) for name in native_sets()},
+    **({"cupy on the host": Fetched} if has_compiler() else {}),
 }
 BACKENDS: dict[str, Backend] = {name: make() for name, make in MAKERS.items()}

@@ -14,20 +14,32 @@ from pathlib import Path
 
 import pytest
 
-KERNELS = Path(__file__).parents[1] / "kernels"
+from shockgrid.backends import _cupy_sections, _cupy_tables, _cupy_tile
+from shockgrid.backends._cupy_source import OPTIONS, expanded, folder, joined
+from shockgrid.backends._numpy_premium import FINE
+from shockgrid.backends.vol_ranges import HIGHEST, LOWEST
+
 #: A100, RTX 30, RTX 40, H100, B200, RTX 50
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-#: 65,536 registers of a multiprocessor over 1,024 threads
-MOST_REGISTERS = 64
-OPTIONS = ("-std=c++17", "--fmad=false", "--ptxas-options=-v")
+#: Of an entry: 64, so that 1,024 threads share the 65,536 of a multiprocessor, or 128 where a premium, a
+#: boundary or a grid is at hand.
+MOST_REGISTERS = {
+    "european": {"unit_values": 64, "black_values": 64},
+    "leaves": {"leaf_pnl": 64, "leaf_worst": 64},
+    "american": {"early_values": 128},
+    "premium": {"exercise_boundaries": 128, "premium_powers": 128, "premium_coefficients": 128},
+    "dividends": {"grids_held": 128, "grids_one_side": 128, "grids_two_sides": 128},
+}
+#: CuPy adds the first two by itself; -ftz touches float32 alone.
+LOGGED = ("-ftz=true", "--device-as-default-execution-space", "--ptxas-options=-v")
 REQUIRED = "SHOCKGRID_REQUIRE_NVRTC"
 
 
 def library() -> Iterator[Path]:
     """Every NVRTC of the installed wheels."""
     spec = find_spec("nvidia")
-    for folder in spec.submodule_search_locations or () if spec else ():
-        yield from sorted(Path(folder).rglob("libnvrtc.so.*"))
+    for place in spec.submodule_search_locations or () if spec else ():
+        yield from sorted(Path(place).rglob("libnvrtc.so.*"))
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +54,10 @@ def nvrtc() -> ctypes.CDLL:
 
 
 def compiled(nvrtc: ctypes.CDLL, source: str, *options: str) -> tuple[int, str]:
-    """The status and log of compiling a text, the headers given as texts as well."""
-    headers = sorted(KERNELS.glob("*.h"))
-    texts = (ctypes.c_char_p * len(headers))(*(path.read_bytes() for path in headers))
-    names = (ctypes.c_char_p * len(headers))(*(path.name.encode() for path in headers))
+    """The status and log of compiling a text with the headers it includes."""
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    created = nvrtc.nvrtcCreateProgram(
-        ctypes.byref(program), source.encode(), b"kernel.cu", len(headers), texts, names
-    )
+    text = expanded(source).encode()
+    created = nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, b"kernel.cu", 0, None, None)
     assert created == 0
     given = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     status = nvrtc.nvrtcCompileProgram(program, len(options), given)
@@ -60,47 +68,55 @@ def compiled(nvrtc: ctypes.CDLL, source: str, *options: str) -> tuple[int, str]:
     return status, log.value.decode()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("path", sorted(KERNELS.glob("*.cu")), ids=lambda path: path.name)
-def test_compiles_without_spills_in_few_registers(nvrtc: ctypes.CDLL, path: Path, architecture: str) -> None:
-    source = path.read_text(encoding="utf-8")
-    status, log = compiled(nvrtc, source, *OPTIONS, f"--gpu-architecture={architecture}")
-    assert status == 0, log
-    entries = source.count("__global__")
-    spills = re.findall(r"(\d+) bytes spill (?:stores|loads)", log)
-    registers = [int(count) for count in re.findall(r"Used (\d+) registers", log)]
-    assert len(registers) >= entries >= 1, log
-    assert set(spills) == {"0"}, log
-    assert max(registers) <= MOST_REGISTERS, log
+def registers_of(log: str) -> dict[str, int]:
+    """Registers of each entry, from what ptxas says."""
+    entries = re.split(r"Compiling entry function '(\w+)'", log)[1:]
+    found = dict(zip(entries[::2], entries[1::2], strict=True))
+    return {name: int(re.search(r"Used (\d+) registers", text)[1]) for name, text in found.items()}  # type: ignore[index]
+
+
+def test_every_kernel_has_its_limit() -> None:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in folder().glob("*.cu")}
+    entries = {
+        stem: set(re.findall(r'extern "C" __global__ void [^(]*\([^)]*\) (\w+)\(', text))
+        for stem, text in texts.items()
+    }
+    assert entries == {stem: set(limits) for stem, limits in MOST_REGISTERS.items()}
+
+
+def test_python_and_kernels_agree_on_sizes() -> None:
+    """What is laid out in Python fits the arrays of the kernels, and no block is larger than its bound."""
+    constants = dict(re.findall(r"\b([A-Z_]{4,}) = (\d+)[,;]", joined("european") + joined("american")))
+    assert (
+        int(constants["MOST_STATES"]),
+        int(constants["MOST_ROWS"]),
+    ) == (_cupy_sections.MOST_STATES, _cupy_sections.MOST_ROWS)
+    assert _cupy_sections.TABLE_RANGES == int(constants["TABLE_RANGES"]) == HIGHEST - LOWEST + 1
+    assert (FINE.vols, FINE.gaps) == (int(constants["TABLE_VOLS"]), int(constants["TABLE_GAPS"]))
+    words = re.search(r"struct Section \{(.*?)\};", joined("european"), re.DOTALL)
+    assert words is not None
+    named = re.sub(r"//.*|\b(?:const|unsigned|long|double|int|char)\b|[*,;]", " ", words[1]).split()
+    assert tuple(named) == _cupy_sections.WORDS
+    bounds = {
+        name: int(bound)
+        for stem in MOST_REGISTERS
+        for bound, name in re.findall(r"__launch_bounds__\((\d+)[^)]*\) (\w+)\(", joined(stem))
+    }
+    assert bounds["unit_values"] == bounds["leaf_pnl"] == bounds["black_values"] == _cupy_tile.MOST_THREADS
+    assert bounds["early_values"] == _cupy_tile.MOST_EARLY_THREADS
+    assert bounds["premium_powers"] == bounds["grids_held"] == _cupy_tables.THREADS
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_premium_tables_compile(nvrtc: ctypes.CDLL, architecture: str) -> None:
-    """The headers that the CPU library is built from, a thread a put; they have no entry point yet."""
-    source = """#include "premium.h"
-    using namespace SHOCKGRID_NAMESPACE;
-    extern "C" __global__ void powers(const Plan plan, const Put<double>* puts, double* powers) {
-      const Sample<double> sample(plan, puts[threadIdx.x]);
-      convert(plan, sample.premiums, powers + threadIdx.x * plan.gaps);
-    }"""
-    status, log = compiled(nvrtc, source, *OPTIONS, f"--gpu-architecture={architecture}")
+@pytest.mark.parametrize("stem", MOST_REGISTERS)
+def test_compiles_without_spills_in_few_registers(nvrtc: ctypes.CDLL, stem: str, architecture: str) -> None:
+    """The very text and options that are handed to CuPy."""
+    status, log = compiled(nvrtc, joined(stem), *OPTIONS, *LOGGED, f"--gpu-architecture={architecture}")
     assert status == 0, log
-
-
-def test_the_grids_compile_for_a_gpu_thread(nvrtc: ctypes.CDLL) -> None:
-    source = """
-        #include "dividends.h"
-        using namespace SHOCKGRID_NAMESPACE;
-        extern "C" __global__ void solve(double* nodes, double* paid, int count, Terms<double> terms) {
-          Grid<double> grids[] = {{frame_of(terms), nodes, nodes + NODES, nodes + 2 * NODES}};
-          const Dividends<double> dividends[] = {{count, paid, paid + count, 0.0, terms.is_call, 0.0}};
-          double* const results[] = {nodes + 3 * NODES};
-          solve_grids<HELD>(grids, dividends, results);
-          solve_grids<ONE_SIDE>(grids, dividends, results);
-          solve_grids<TWO_SIDES>(grids, dividends, results);
-        }"""
-    status, log = compiled(nvrtc, source, *OPTIONS, "--gpu-architecture=sm_90")
-    assert status == 0, log
+    assert set(re.findall(r"(\d+) bytes spill (?:stores|loads)", log)) == {"0"}, log
+    registers = registers_of(log)
+    assert set(registers) == set(MOST_REGISTERS[stem])
+    assert not {name: used for name, used in registers.items() if used > MOST_REGISTERS[stem][name]}
 
 
 def test_a_text_that_is_wrong_is_seen(nvrtc: ctypes.CDLL) -> None:

@@ -15,8 +15,9 @@ CHOICES = ("auto", "numpy", "native", "cupy")
 def get_backend(name: str | Backend = "auto") -> Backend:
     """The backend of that name, or the object itself if it is already one.
 
-    ``auto`` takes the fastest backend that runs here: ``native``, or ``numpy`` where shockgrid was installed
-    without a C++ compiler or the processor has no fused multiply-add. A result names the one that ran.
+    ``auto`` takes the fastest backend that runs here: ``cupy`` where CuPy is installed and a CUDA device
+    answers, else ``native``, or ``numpy`` where shockgrid was installed without a C++ compiler or the
+    processor has no fused multiply-add. A result names the one that ran.
 
     Raises
     ------
@@ -27,19 +28,26 @@ def get_backend(name: str | Backend = "auto") -> Backend:
         return name
     if name == "auto":
         return _fastest()
-    if name == "native":
-        return NativeBackend()
+    if name not in CHOICES:
+        problem = f"backend must be one of {', '.join(CHOICES)}, or a Backend"
+        raise InputError(problem, value=name)
+    return _made(name)
+
+
+def _made(name: str) -> Backend:
     if name == "numpy":
         return NumpyBackend()
-    if name in CHOICES:
-        problem = f"the {name} backend is not part of this version; use 'numpy' or 'auto'"
-        raise BackendUnavailable(problem)
-    problem = f"backend must be one of {', '.join(CHOICES)}, or a Backend"
-    raise InputError(problem, value=name)
+    if name == "native":
+        return NativeBackend()
+    from shockgrid.backends._cupy_devices import cupy_backend
+
+    return cupy_backend()
 
 
 def _fastest() -> Backend:
-    try:
-        return NativeBackend()
-    except BackendUnavailable:
-        return NumpyBackend()
+    for name in ("cupy", "native"):
+        try:
+            return _made(name)
+        except BackendUnavailable:
+            continue
+    return NumpyBackend()

@@ -57,7 +57,7 @@ class Plan:
             *(premium.distances(scheme.gaps), premium.chebyshev_matrix(scheme.gaps)),
             *(premium.power_matrix(scheme.gaps), premium.vol_matrix(scheme.vols)),
         )
-        self._arrays = [np.ascontiguousarray(array, np.float64) for array in arrays]
+        self.arrays = [np.ascontiguousarray(array, np.float64) for array in arrays]
         sizes = (*effort, scheme.vols, scheme.gaps, boundary.NEWTON_STEPS)
         limits = (
             *(boundary.FP_A_DRIFT, boundary.FLAT_DRIFT),
@@ -67,7 +67,7 @@ class Plan:
             if not 0 < size <= MOST.get(name, size):
                 problem = f"the kernels compute tables of at most {MOST.get(name)} {name}"
                 raise InputError(problem, value=size)
-        self.structure = _Plan(*sizes, *limits, *(array.ctypes.data for array in self._arrays))
+        self.structure = _Plan(*sizes, *limits, *(array.ctypes.data for array in self.arrays))
 
 
 @cache
@@ -101,11 +101,11 @@ class NativeBuilder:
             pointer(tables.boundaries),
         )
         if status != DONE:
-            raise _refused(status, years, rates, yields)
+            raise refused(status, years, rates, yields)
         return tables
 
 
-def _refused(status: int, years: Floats, rates: Floats, yields: Floats) -> InputError:
+def refused(status: int, years: Floats, rates: Floats, yields: Floats) -> InputError:
     """What to raise for what the library refused: names the column, the row and the value."""
     if status == NOT_FINITE:
         for name, column, least in zip(TERMS, (years, rates, yields), (0.0, 0.0, -np.inf), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -74,13 +75,20 @@ def margin(
     """
     _require_kinds(book, market, regime_or_policy, threads)
     clock, engine = Clock(), get_backend(backend)
+    told = len(_backend_notes(engine))
     laid = laid_out(book, market, engine, clock)
     pool = ThreadPoolExecutor(threads) if executor is None and threads and threads > 1 else None
     try:
-        return margined(laid, regime_or_policy, engine, clock, executor=executor or pool, progress=progress)
+        found = margined(laid, regime_or_policy, engine, clock, executor=executor or pool, progress=progress)
     finally:
         if pool is not None:
             pool.shutdown()
+    return replace(found, notes=tuple(dict.fromkeys([*found.notes, *_backend_notes(engine)[told:]])))
+
+
+def _backend_notes(engine: Backend) -> list[str]:
+    """What a backend has had to say so far; most never have."""
+    return list(getattr(engine, "notes", ()))
 
 
 class Laid(NamedTuple):

@@ -1,0 +1,165 @@
+"""Premium tables and grids computed by CUDA kernels, for the stores that keep them on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends import _numpy_premium as premium
+from shockgrid.backends._cupy_batches import Batches
+from shockgrid.backends._cupy_device import Device
+from shockgrid.backends._cupy_upload import Upload
+from shockgrid.backends._native_library import NOT_A_NUMBER, NOT_FINITE, overflow
+from shockgrid.backends._native_premium import ARRAYS, LIMITS, SIZES, plan_of, refused
+from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon
+from shockgrid.backends._numpy_grid_solve import LATE, _kinds
+from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES
+from shockgrid.backends._numpy_premium import Scheme, Tables
+from shockgrid.backends.vol_lattice import node_vols
+from shockgrid.backends.vol_ranges import vols_at
+
+THREADS = 128  #: of a block, as ``__launch_bounds__`` of premium.cu and dividends.cu say
+ENTRIES = {HELD: "grids_held", ONE_SIDE: "grids_one_side", TWO_SIDES: "grids_two_sides"}
+LANES = 1 << 17  #: of grids at once, 1.2 kB each
+PUTS = 1 << 17  #: of premium tables at once, 0.2 kB each
+#: ``GridLanes`` of dividends.cu behind its two counts: columns of lanes, then dividends of each.
+COLUMNS = (
+    *("strikes", "years", "rates", "yields", "is_call", "paid", "vols"),
+    *("late_cash", "soon", "left", "cash"),
+)
+
+
+def _blocks(threads: int) -> int:
+    return -(-threads // THREADS)
+
+
+class CupyBuilder:
+    """Builds premium tables with CUDA kernels; see ``_numpy_store.Builder``. The bits are those of native."""
+
+    def __init__(self, device: Device, batches: Batches, host: Callable[..., Tables]) -> None:
+        self._device, self._batches, self._host = device, batches, host
+
+    def __call__(self, years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
+        """Tables of puts of strike 1, [M] of each; no bit depends on their order or company.
+
+        ``years``, ``rates`` > 0. Raises InputError where a number is not finite, or not above 0.
+        """
+        good = np.isfinite(years) & (years > 0) & np.isfinite(rates) & (rates > 0) & np.isfinite(yields)
+        if not good.all():
+            raise refused(NOT_FINITE, years, rates, yields)
+        count = len(years)
+        tables = Tables(np.empty((scheme.vols, count, scheme.gaps)), np.empty((scheme.vols, count)))
+
+        def put(found: Tables, part: slice) -> None:
+            tables.coefficients[:, part], tables.boundaries[:, part] = found.coefficients, found.boundaries
+
+        def on_device(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            put(self._built(years[part], rates[part], yields[part], ranges[part], scheme), part)
+
+        def on_host(start: int, stop: int) -> None:
+            part = slice(start, stop)
+            put(self._host(years[part], rates[part], yields[part], ranges[part], scheme), part)
+
+        self._batches.run(count, max(1, PUTS // scheme.vols), on_device, on_host, "premium tables")
+        if np.isnan(tables.coefficients).any() or np.isnan(tables.boundaries).any():
+            raise refused(NOT_A_NUMBER, years, rates, yields)
+        return tables
+
+    def _built(self, years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
+        count, puts = len(years), len(years) * scheme.vols
+        vols = vols_at(ranges[:, None], premium.ends_and_between(scheme.vols))
+        spread = [np.repeat(np.asarray(column, np.float64), scheme.vols) for column in (years, rates, yields)]
+        upload, device = Upload(), self._device
+        plan = add_plan(upload, scheme)
+        columns = (spread[0], np.asarray(vols, np.float64), *spread[1:])
+        offsets = [upload.add(column) for column in columns]
+        with device.turn():
+            block = device.upload(upload)
+            powers = device.cupy.empty((puts, scheme.gaps + 1))
+            coefficients = device.cupy.empty((scheme.vols, count, scheme.gaps))
+            boundaries = device.cupy.empty((scheme.vols, count))
+            at = [upload.at(offset) for offset in (plan, *offsets)]
+            device.launch("premium", "premium_powers", _blocks(puts), THREADS, at[0], puts, *at[1:], powers)
+            cells = _blocks(powers.size)
+            device.launch(
+                *("premium", "premium_coefficients", cells, THREADS),
+                *(at[0], count, powers, coefficients, boundaries),
+            )
+            del block
+        return Tables(device.get(coefficients), device.get(boundaries))
+
+
+def add_plan(upload: Upload, scheme: Scheme) -> int:
+    """``Plan`` of boundary.h: sizes, limits and the addresses of arrays."""
+    plan = plan_of(scheme)
+    sizes = np.array([getattr(plan.structure, name) for name in SIZES], np.uint64)
+    limits = np.array([getattr(plan.structure, name) for name in LIMITS], np.float64).view(np.uint64)
+    offsets = np.array([upload.add(array) for array in plan.arrays], np.uint64)
+    is_offset = np.arange(len(SIZES) + len(LIMITS) + len(ARRAYS)) >= len(SIZES) + len(LIMITS)
+    return upload.add_structure(np.concatenate([sizes, limits, offsets]), is_offset)
+
+
+class CupySolver:
+    """Solves grids with CUDA kernels; see ``_numpy_grid_solve.solve``. The bits are those of native."""
+
+    def __init__(self, device: Device, batches: Batches, host: Callable[..., Floats]) -> None:
+        self._device, self._batches, self._host = device, batches, host
+
+    def __call__(self, contracts: Contracts, firsts: Codes, count: int) -> Floats:
+        """Values [n, count, NODES] now, at lattice nodes ``firsts`` [n] and those that follow."""
+        nodes = (firsts[:, None] + np.arange(count)).reshape(-1)
+        rows = np.repeat(np.arange(len(firsts)), count)
+        values = np.empty((len(rows), NODES))
+        kinds = _kinds(contracts)[rows]
+        for kind, entry in ENTRIES.items():
+            members = np.flatnonzero(kinds == kind)
+
+            def on_device(start: int, stop: int, members: Codes = members, entry: str = entry) -> None:
+                own = members[start:stop]
+                values[own] = self._solved(contracts.only(rows[own]), node_vols(nodes[own]), entry)
+
+            def on_host(start: int, stop: int, members: Codes = members) -> None:
+                own = members[start:stop]
+                values[own] = self._host(contracts.only(rows[own]), nodes[own], 1)[:, 0]
+
+            self._batches.run(len(members), LANES, on_device, on_host, "grids")
+        if np.isnan(values).any():
+            raise overflow(int(rows[np.isnan(values).any(axis=1).argmax()]))
+        return values.reshape(len(firsts), count, NODES)
+
+    def _solved(self, contracts: Contracts, vols: Floats, entry: str) -> Floats:
+        device, upload, columns = self._device, Upload(), _columns(contracts, vols)
+        lanes, dividends = contracts.cash.shape
+        offsets = [upload.add(columns[name]) for name in COLUMNS]
+        words = np.array([lanes, dividends, *offsets], np.uint64)
+        given = upload.add_structure(words, np.arange(len(words)) >= 2)
+        with device.turn():
+            block = device.upload(upload)
+            values = device.cupy.empty((lanes, NODES))
+            device.launch("dividends", entry, _blocks(lanes), THREADS, upload.at(given), values)
+            del block
+        return device.get(values)
+
+
+def _columns(contracts: Contracts, vols: Floats) -> dict[str, Floats]:
+    """Columns of lanes as dividends.cu words them: a dividend later than LATE is taken at expiry."""
+    years = contracts.years[:, None]
+    left = ((years - contracts.ex_years) / years)[:, ::-1]
+    cash = (contracts.cash / contracts.strikes[:, None])[:, ::-1]
+    late = left < LATE
+    late_cash = np.zeros(len(vols))
+    for column in np.where(late, cash, 0.0)[:, ::-1].T:
+        late_cash += column
+    columns = {
+        **{name: getattr(contracts, name) for name in ("strikes", "years", "rates", "yields", "is_call")},
+        "paid": contracts.paid(),
+        "vols": vols,
+        "late_cash": late_cash,
+        "soon": crosses_soon(contracts)[0],
+        "left": np.where(late, LATE, left),
+        "cash": np.where(late, 0.0, cash),
+    }
+    return {name: np.ascontiguousarray(column, np.float64) for name, column in columns.items()}
