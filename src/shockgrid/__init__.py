@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from shockgrid.comparison import impact as impact
     from shockgrid.desk import Desk as Desk
     from shockgrid.desk.calls import margin_calls as margin_calls
+    from shockgrid.desk.cures import cures as cures
     from shockgrid.desk.expiry import after_expiry as after_expiry
+    from shockgrid.desk.liquidation import liquidation_plan as liquidation_plan
     from shockgrid.errors import BackendUnavailable as BackendUnavailable
     from shockgrid.errors import InputError as InputError
     from shockgrid.errors import ParameterError as ParameterError
@@ -58,6 +60,8 @@ _HOMES = {
     "desk.calls": ("margin_calls",),
     "desk.expiry": ("after_expiry",),
     "desk": ("Desk",),
+    "desk.cures": ("cures",),
+    "desk.liquidation": ("liquidation_plan",),
     "errors": ("BackendUnavailable", "InputError", "ParameterError", "ShockgridError"),
     "io.synthetic": ("synthetic_firm",),
     "io.tables": ("read_book", "read_market"),

@@ -119,7 +119,7 @@ def plan(book: Book, market: Market) -> Plan:
     )
     layout = Layout.of(market, families[order], positions.margin_groups, held, positions.weights)
     portfolios: dict[str, list[ClassGroup]] = {}
-    for group in _class_groups(layout, positions):
+    for group in class_groups(layout, positions):
         portfolios.setdefault(group.portfolio_group, []).append(group)
     return Plan(
         book,
@@ -159,7 +159,8 @@ def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tupl
     return np.argsort(keys, kind="stable"), owners
 
 
-def _class_groups(layout: Layout, positions: Positions) -> Iterator[ClassGroup]:
+def class_groups(layout: Layout, positions: Positions) -> Iterator[ClassGroup]:
+    """The class groups of a layout of these positions, in canonical order."""
     names, columns = layout.market.underlyings, layout.group_columns.tolist()
     shown = _shown(layout.market, positions.instruments, layout.leaf_positions[:-1])
     leaf_of = np.repeat(np.arange(len(layout.leaves)), np.diff(layout.leaf_positions))

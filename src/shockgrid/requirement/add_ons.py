@@ -86,7 +86,8 @@ def _running_sums(values: Floats, starts: np.ndarray[tuple[int], np.dtype[np.int
 
 def _shares(plan: Plan, groups: Floats, owners: Floats) -> Floats:
     held, table = plan.positions, plan.market.instruments
-    outright = np.isin(table.types[held.instruments].astype(str), ("stock", "etf"))
+    kinds = table.types[held.instruments]
+    outright = (kinds == "stock") | (kinds == "etf")
     width = len(plan.market.underlyings.names)
     codes = held.margin_groups[outright] * width + table.underlyings[held.instruments[outright]]
     units = (held.quantities * table.units_per_contract[held.instruments])[outright]

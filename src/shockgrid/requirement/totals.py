@@ -121,10 +121,8 @@ def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeCol
     class_sum = plan.by_margin_group(leaves.losses, leaves.margin_groups)
     alone = plan.by_margin_group(found.stand_alone, leaves.margin_groups)
     scan, top_up = _scan(plan, nodes)
-    figures = _figures(regime.add_ons, context)
     unoffset = np.add(*_scan(plan, found.unoffset))
-    requirement, extra = _formula(regime, scan + top_up, figures)
-    _checked(plan, f"the formula of regime {regime.name}", requirement)
+    requirement, extra, figures = required(regime, context, scan + top_up)
     initial = None
     if regime.initial is not None:
         initial = _applied(regime.initial, scan + top_up, _figures(regime.initial, context))
@@ -150,6 +148,17 @@ def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeCol
         worst_underlyings=np.append(nodes.underlyings, -1)[first],
         stress=np.column_stack(stress),
     )
+
+
+def required(
+    regime: Regime, context: Context, scan: Floats
+) -> tuple[Floats, dict[str, Floats], dict[str, Floats]]:
+    """The requirement [M] over a scan with its minimum top-ups, its lines beyond the scan, and the figures of
+    its add-ons. Raises InputError where an add-on or the formula gives no finite amount >= 0."""
+    figures = _figures(regime.add_ons, context)
+    requirement, extra = _formula(regime, scan, figures)
+    _checked(context.plan, f"the formula of regime {regime.name}", requirement)
+    return requirement, extra, figures
 
 
 def _figures(add_ons: Sequence[AddOn], context: Context) -> dict[str, Floats]:

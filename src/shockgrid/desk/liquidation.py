@@ -1,0 +1,251 @@
+"""liquidation_plan(): what to close, in which order, so that a deficient account is covered again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends import get_backend
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.calibration import calibrated
+from shockgrid.desk.liquidation_actions import closings
+from shockgrid.desk.liquidation_baselines import BASELINES, baseline
+from shockgrid.desk.liquidation_costs import PositionCosts, TradingCosts, trading_costs, unit_costs
+from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
+from shockgrid.desk.liquidation_greedy import completed
+from shockgrid.desk.liquidation_ground import Ground
+from shockgrid.desk.liquidation_order import Ordered, ordered
+from shockgrid.desk.liquidation_polish import searched
+from shockgrid.desk.liquidation_result import LiquidationPlan
+from shockgrid.desk.liquidation_search import OBJECTIVES, Search
+from shockgrid.desk.liquidation_trim import Draft, trimmed
+from shockgrid.errors import InputError
+from shockgrid.market import Market
+from shockgrid.requirement import MarginResult, Regime, margin
+from shockgrid.requirement.regime import HasPrograms
+
+UNSURE = ("PARTIAL", "UNRELIABLE")
+FIRST_GUESS = 0.1  #: of everything the margin groups hold, for the impact before sizes are known
+PASSES = 4  #: times that sizes and the impact of all sizes together are brought into line
+NOTES = (
+    "prices are marks of the snapshot; a trade at the mark changes no equity, costs are subtracted apart",
+    "not modelled: opening hours, price limits, orders that fill in part, hedging while the orders run",
+)
+
+
+def liquidation_plan(
+    book: Book,
+    market: Market,
+    regime_or_policy: Regime | HasPrograms,
+    *,
+    accounts: Iterable[str] | None = None,
+    objective: str = "per_dollar_traded",
+    buffer: float = 0.01,
+    costs: TradingCosts | None = None,
+    halted: Iterable[str] = (),
+    baselines: bool = True,
+    backend: str | Backend = "auto",
+) -> LiquidationPlan:
+    """Ordered steps that bring each deficient margin group back to an excess of ``buffer``.
+
+    At every step single positions, pairs of legs and whole structures of one class group are revalued in full
+    at many sizes; relief is what the requirement falls by less what the step costs. The best score, relief
+    over what the objective divides by, goes first, in the largest size that is as good; the last step is the
+    cheapest one that cures; then every step is cut to the smallest size with which the plan still cures. No
+    step raises ``requirement - equity``, none leaves more short options uncovered (the shares of a covered
+    call and the long leg of a spread are not sold first), and quantities only shrink. No rule prescribes an
+    order of liquidation; score and invariants are this project's choice.
+
+    Parameters
+    ----------
+    accounts : accounts or margin groups to look at; None for the whole book.
+    objective : ``per_dollar_traded`` (market value traded), ``per_cost`` (half-spread, fees and impact) or
+        ``fewest_orders`` (a combination closed together is one).
+    buffer : excess to reach, as a share of the requirement before, >= 0.
+    costs : see ``shockgrid.desk.liquidation_costs.trading_costs``; None for its defaults, of which most are
+        assumptions.
+    halted : symbols, or underlyings with all their series, that do not trade. Options at their expiry and
+        longs whose quote bids 0 are not traded either.
+    baselines : whether the simpler rules are computed beside the plan.
+    backend : as in ``margin``.
+
+    Margin groups that are PARTIAL or UNRELIABLE are listed and never planned.
+
+    Raises
+    ------
+    InputError : no such account, an objective that does not exist, or a buffer below 0.
+    """
+    _require(objective, buffer)
+    opening = opened(book, market, regime_or_policy, accounts, backend)
+    if len(opening.planned) == 0:
+        nothing = pd.DataFrame(columns=list(STEP_COLUMNS))
+        return LiquidationPlan(opening.idle, nothing, objective, NOTES, opening.owners)
+    ground = Ground.of(opening.part, opening.market, regime_or_policy, opening.backend)
+    search = closing_search(ground, costs or trading_costs(), objective, buffer, named(halted))
+    plans, search = settled(search)
+    steps, everyone = step_frame(search, plans), np.arange(len(opening.planned))
+    rules = {rule: baseline(search, everyone, rule) for rule in BASELINES} if baselines else {}
+    frame = account_frame(search, plans, steps, rules)
+    shown = opening.result.accounts.set_index("margin_group")
+    for column in ("currency", "reliability"):
+        frame[column] = shown[column].reindex(frame["margin_group"]).to_numpy(object)
+    rows = pd.concat([frame, opening.idle], ignore_index=True) if len(opening.idle) else frame
+    rows = rows.sort_values("margin_group", kind="stable", ignore_index=True)
+    return LiquidationPlan(rows, steps, objective, NOTES, opening.owners)
+
+
+class Opening(NamedTuple):
+    """Who is in deficit, and what there is to plan with."""
+
+    result: MarginResult
+    market: Market  #: calibrated
+    backend: Backend
+    planned: list[str]  #: margin groups in deficit whose figures can be trusted
+    part: Book  #: of those
+    idle: pd.DataFrame  #: all others that were asked for: margin_group, status, reason
+    owners: dict[str, str]  #: account -> margin group
+
+
+def opened(
+    book: Book,
+    market: Market,
+    regime_or_policy: Regime | HasPrograms,
+    accounts: Iterable[str] | None,
+    backend: str | Backend,
+) -> Opening:
+    """Margin the book, or these accounts of it, and tell who is in deficit."""
+    engine = get_backend(backend)
+    priced = calibrated(market, engine)
+    part = book if accounts is None else book.select(_groups(book, accounts))
+    result = margin(part, priced, regime_or_policy, backend=engine)
+    planned, idle = _sorted_out(result, everyone=accounts is not None)
+    owners = dict(zip(part.accounts["account"], part.accounts["margin_group"], strict=True))
+    return Opening(result, priced, engine, planned, part.select(planned), idle, owners)
+
+
+def closing_search(
+    ground: Ground, costs: TradingCosts, objective: str, buffer: float, halted: frozenset[str]
+) -> Search:
+    """A search whose actions close what is held."""
+    market, held = ground.plan.market, ground.plan.positions
+    own, wanted = position_costs(ground, costs)
+    tradable = tradable_instruments(market, halted)[held.instruments] & (wanted | (held.quantities < 0.0))
+    search = Search(
+        ground,
+        own,
+        np.zeros(len(held.quantities)),
+        np.zeros(len(ground.rates)),
+        objective,
+        tradable,
+        lambda quantities, owners: closings(ground, quantities, owners, tradable),
+    )
+    return replace(search, buffers=buffer * search.start.requirements)
+
+
+def named(names: Iterable[str]) -> frozenset[str]:
+    """Names as a set; a single text is one name."""
+    return frozenset([names] if isinstance(names, str) else names)
+
+
+def position_costs(ground: Ground, costs: TradingCosts) -> tuple[PositionCosts, Mask]:
+    """What trading costs, and for which positions [P] anybody bids."""
+    market, held = ground.plan.market, ground.plan.positions
+    unit = unit_costs(costs, market, ground.prices)
+    rates = ground.rates[held.margin_groups]
+    own = PositionCosts.of(unit, market, ground.prices, held.instruments, rates)
+    return own, unit.wanted[held.instruments]
+
+
+def tradable_instruments(market: Market, halted: frozenset[str]) -> Mask:
+    """Which instruments [N] trade: not halted, nor their underlying, nor at their expiry."""
+    table = market.instruments
+    owners = market.underlyings.names[table.underlyings] if len(table.symbols) else table.symbols
+    stopped = pd.Series(table.symbols).isin(halted) | pd.Series(owners).isin(halted)
+    return ~(stopped.to_numpy(bool) | (table.is_option & (table.years <= 0.0)))
+
+
+def settled(search: Search) -> tuple[Ordered, Search]:
+    """Plans of all margin groups, with the impact of their sizes together; and the search that found them.
+
+    The impact of a first guess, a share of everything they hold, is put in its place once sizes are known.
+    """
+    search = replace(search, pressure=search.costs.pressure(FIRST_GUESS * search.start.quantities))
+    drafts = searched(search, np.arange(len(search.ground.rates)))
+    for _ in range(PASSES):
+        traded = search.costs.pressure(_amounts(search, drafts))
+        open_ones = _short_of(replace(search, pressure=traded), drafts)
+        if len(open_ones) == 0:
+            break
+        search = replace(search, pressure=np.maximum(search.pressure, traded))
+        drafts |= completed(search, open_ones, drafts)
+    final = replace(search, pressure=search.costs.pressure(_amounts(search, drafts)))
+    plans = ordered(final, trimmed(final, drafts))
+    traded = final.costs.pressure(plans.state.quantities - final.start.quantities)
+    return plans, replace(final, pressure=traded)
+
+
+def _amounts(search: Search, drafts: Mapping[int, Draft]) -> Floats:
+    """What all drafts change together, [P]."""
+    amounts = np.zeros(len(search.pressure))
+    for step in (step for draft in drafts.values() for step in draft.steps):
+        amounts[step.positions] += step.amounts
+    return amounts
+
+
+def _short_of(search: Search, drafts: Mapping[int, Draft]) -> Codes:
+    """Margin groups whose plan cures no more once everybody's impact is in its costs."""
+    spent = np.zeros(len(search.ground.rates))
+    for owner, draft in drafts.items():
+        spent[owner] = sum(float(search.bill(step).total.sum()) for step in draft.steps)
+    state = search.at(search.start.quantities + _amounts(search, drafts), spent)
+    left = search.ground.equity - spent - state.requirements
+    short = [owner for owner, draft in drafts.items() if draft.cured and left[owner] < search.buffers[owner]]
+    return np.array(short, np.intp)
+
+
+def _require(objective: str, buffer: float) -> None:
+    if objective not in OBJECTIVES:
+        problem = f"expected one of {', '.join(OBJECTIVES)}"
+        raise InputError(problem, column="objective", value=objective)
+    if not 0.0 <= buffer < np.inf:
+        problem = "expected a finite share of at least 0"
+        raise InputError(problem, column="buffer", value=buffer)
+
+
+def _groups(book: Book, accounts: Iterable[str]) -> set[str]:
+    owners = book.accounts.set_index("account")["margin_group"]
+    groups, known = set(), set(owners)
+    for account in sorted(named(accounts)):
+        if account not in owners.index and account not in known:
+            problem = "no such account or margin group"
+            raise InputError(problem, table="accounts", column="account", value=account)
+        groups.add(str(owners[account]) if account in owners.index else account)
+    return groups
+
+
+def _sorted_out(result: MarginResult, *, everyone: bool) -> tuple[list[str], pd.DataFrame]:
+    """Margin groups to plan for, and rows of those that are left alone."""
+    rows = result.accounts
+    short, unsure = result.short().to_numpy(bool), rows["reliability"].isin(UNSURE).to_numpy(bool)
+    fine = rows[~short] if everyone else rows[:0]
+    left = rows[short & unsure]
+    idle = pd.concat(
+        [
+            pd.DataFrame({"margin_group": fine["margin_group"], "status": "no_deficit", "reason": ""}),
+            pd.DataFrame(
+                {
+                    "margin_group": left["margin_group"],
+                    "status": "not_planned",
+                    "reason": left["reliability"] + ": a person decides",
+                }
+            ),
+        ],
+        ignore_index=True,
+    )
+    return rows.loc[short & ~unsure, "margin_group"].tolist(), idle

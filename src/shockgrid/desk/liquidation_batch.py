@@ -1,0 +1,114 @@
+"""Many changes of quantity at once: unit P&L priced once, then the regime's own tree, add-ons and formula.
+
+Every candidate is a margin group of its own in a plan of copies, so that whatever a regime does to a margin
+group is done to a candidate. ``Batch.dense`` copies everything a margin group holds. ``Batch.sparse`` copies
+the portfolio group that a candidate changes and takes the nodes of all others from the margin group itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+
+import numpy as np
+from scipy import sparse
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.desk.liquidation_copies import Holdings, copied
+from shockgrid.engine import ClassGroup, Plan, prepare, unit_blocks, weighted
+from shockgrid.requirement.evaluate import Evaluator
+from shockgrid.requirement.fold import (
+    MARGIN,
+    PORTFOLIO,
+    Leaf,
+    Rows,
+    folded,
+    gathered,
+    portfolio_counts,
+    reduced_nodes,
+)
+from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.requirement.totals import Evaluation, total
+
+
+class Batch:
+    """One regime over a plan, its unit P&L at hand."""
+
+    def __init__(self, evaluator: Evaluator, rates: Floats) -> None:
+        self.evaluator, self.rates = evaluator, rates
+        plan, tree = evaluator.plan, evaluator.regime.tree
+        self.joint = tree.height == MARGIN
+        self.separable = not (tree.by_expiry or self.joint)
+        self.place = np.full(len(plan.market.instruments.symbols), -1, np.intp)
+        self.units = np.empty((0, len(evaluator.scenarios)))
+        if not tree.by_expiry:
+            self._price(plan)
+
+    def _price(self, plan: Plan) -> None:
+        evaluator, parts, count = self.evaluator, [self.units], 0
+        prepare(plan, evaluator.states, evaluator.backend)
+        for group in plan.class_groups():
+            self.place[group.instruments] = count + np.arange(len(group.instruments))
+            count += len(group.instruments)
+            parts += [pnl for _, pnl in unit_blocks(group, plan.market, evaluator.states, evaluator.backend)]
+        self.units = np.concatenate(parts)
+
+    def dense(self, owners: Codes, held: Holdings) -> Evaluation:
+        """Figures of candidates that hold these positions, margin group by margin group in full."""
+        copies = copied(self.evaluator.plan, owners, held)
+        stand_in = self._over(copies)
+        if self.evaluator.regime.tree.by_expiry:
+            return total(stand_in, *stand_in.run(None, None), stand_in.values, self.rates[owners])
+        results = [self._portfolio(copies, groups) for groups in copies.portfolios]
+        joint = self._joined(copies, results) if self.joint else None
+        return total(stand_in, results, joint, stand_in.values, self.rates[owners])
+
+    def _over(self, copies: Plan) -> Evaluator:
+        stand_in = copy(self.evaluator)
+        stand_in.plan = copies
+        return stand_in
+
+    def _portfolio(self, copies: Plan, groups: Sequence[ClassGroup]) -> PortfolioResult:
+        """As ``Evaluator.portfolio``, from the unit P&L at hand; stand-alone losses are left at 0."""
+        evaluator, tree, offsets = self.evaluator, self.evaluator.regime.tree, copies.market.offsets
+        leaves, rows = [], []
+        for group in groups:
+            pnl = self._rows(group)
+            own = pnl[:, evaluator.standard]
+            alone = np.zeros(group.positions.stop - group.positions.start)
+            reduced, other = tree.reducer(own), pnl[:, evaluator.other]
+            leaves.append(Leaf(group, reduced, other, _charges(group, copies, tree.minimum_per_unit), alone))
+            rows.append(Rows(group.name, group.leaves, own))
+        nodes = reduced_nodes(leaves, rows, tree, offsets, 0 if self.joint else tree.height)
+        top = folded(groups, rows, tree, offsets, PORTFOLIO) if self.joint else []
+        return PortfolioResult(leaves, [] if self.joint else nodes, nodes, top, [])
+
+    def _rows(self, group: ClassGroup) -> Floats:
+        columns = self.place[group.instruments][group.weights.indices]
+        shape = (len(group.leaves), len(self.units))
+        matrix = sparse.csr_array((group.weights.data, columns, group.weights.indptr), shape=shape)
+        return weighted(np.asarray(matrix @ self.units), self.evaluator.states, group.sections[0][0])
+
+    def _joined(self, copies: Plan, results: Sequence[PortfolioResult]) -> Floats:
+        tree, counts = self.evaluator.regime.tree, portfolio_counts(copies)
+        rows = np.zeros((len(copies.margin_groups), len(self.evaluator.standard)))
+        for top in (top for result in results for top in result.top):
+            transform = tree.transforms.get("portfolio_group")
+            part = gathered([top], "portfolio_group", "joint", transform, copies.market.offsets, counts)
+            rows[part.margin_groups] += part.pnl
+        return rows
+
+
+def _charges(group: ClassGroup, plan: Plan, rate: float) -> Floats:
+    """Per-contract minimum charges [L] on net option positions."""
+    if rate == 0.0:
+        return np.zeros(len(group.leaves))
+    table = plan.market.instruments
+    worth = table.multipliers * plan.market.spot_rates()[table.underlyings] * table.is_option
+    quantities = plan.positions.quantities[group.positions]
+    net = sparse.csr_matrix(
+        (quantities, group.position_columns, group.weights.indptr), shape=group.weights.shape, copy=True
+    )
+    net.sum_duplicates()
+    charges: Floats = abs(net) @ (rate * worth[group.instruments])
+    return charges

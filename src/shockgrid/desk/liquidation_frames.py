@@ -1,0 +1,141 @@
+"""From ordered steps to the frames of a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.arrays import Floats
+from shockgrid.desk.liquidation_baselines import Baseline
+from shockgrid.desk.liquidation_changes import Outcomes, unchanged
+from shockgrid.desk.liquidation_ground import Ground
+from shockgrid.desk.liquidation_order import Ordered, Taken
+from shockgrid.desk.liquidation_search import Search
+
+CENT = 0.01  #: an excess is reached where no cent is missing
+COSTS = ("half_spread", "fees", "impact")
+STEP_COLUMNS = (
+    "margin_group",
+    "step",
+    "account",
+    "symbol",
+    "quantity",
+    "price",
+    "traded",
+    "half_spread",
+    "fees",
+    "impact",
+    "requirement_before",
+    "requirement_after",
+    "freed",
+    "relief",
+    "excess_after",
+)
+
+
+def step_frame(search: Search, plans: Ordered) -> pd.DataFrame:
+    """One row per leg of every step."""
+    ground, spent = search.ground, np.zeros(len(search.ground.rates))
+    frames = []
+    for owner, entries in plans.taken.items():
+        for number, entry in enumerate(entries, 1):
+            spent[owner] += search.bill(entry.step).total.sum()
+            excess = ground.equity[owner] - spent[owner] - entry.requirement_after
+            frames.append(_legs(search, owner, number, entry, float(excess)))
+    empty = pd.DataFrame(columns=list(STEP_COLUMNS))
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def _legs(search: Search, owner: int, number: int, entry: Taken, excess: float) -> pd.DataFrame:
+    plan, step = search.ground.plan, entry.step
+    moved = step.amounts != 0.0
+    positions, amounts = step.positions[moved], step.amounts[moved]
+    instruments, bill = plan.positions.instruments[positions], search.bill(step)
+    columns: dict[str, Any] = {
+        "margin_group": plan.margin_groups[owner],
+        "step": number,
+        "account": plan.book.accounts["account"].to_numpy(object)[plan.positions.accounts[positions]],
+        "symbol": plan.market.instruments.symbols[instruments],
+        "quantity": amounts,
+        "price": search.ground.prices[instruments],
+        "traded": np.abs(amounts) * search.costs.money[positions],
+        "half_spread": bill.half_spread[moved],
+        "fees": bill.fees[moved],
+        "impact": bill.impact[moved],
+        "requirement_before": entry.requirement_before,
+        "requirement_after": entry.requirement_after,
+        "freed": entry.requirement_before - entry.requirement_after,
+        "relief": entry.requirement_before - entry.requirement_after - bill.total.sum(),
+        "excess_after": excess,
+    }
+    return pd.DataFrame(columns, columns=list(STEP_COLUMNS))
+
+
+def account_frame(
+    search: Search, plans: Ordered, steps: pd.DataFrame, baselines: dict[str, Baseline]
+) -> pd.DataFrame:
+    """One row per margin group that was planned."""
+    ground, names = search.ground, search.ground.plan.margin_groups
+    before, after = (outcomes(ground, held) for held in (search.start.quantities, plans.state.quantities))
+    sums = steps.groupby("margin_group")[["traded", *COSTS]].sum().reindex(names).fillna(0.0)
+    costs, traded = sums[list(COSTS)].sum(axis=1).to_numpy(np.float64), sums["traded"].to_numpy(np.float64)
+    orders = steps.groupby("margin_group").size().reindex(names).fillna(0).astype(np.int64)
+    freed, excess = before.requirement - after.requirement, ground.equity - after.requirement - costs
+    reached = excess >= search.buffers - CENT
+    statuses = np.select([reached, excess >= 0.0], ["cured", "short_of_buffer"], "cannot_cure")
+    columns: dict[str, Any] = {
+        "margin_group": names,
+        "status": statuses.astype(object),
+        "reason": "",
+        "equity": ground.equity,
+        "requirement_before": before.requirement,
+        "binding_before": _binding(before),
+        "excess_before": ground.equity - before.requirement,
+        "buffer": search.buffers,
+        "requirement_after": after.requirement,
+        "exchange_requirement_after": after.exchange,
+        "house_requirement_after": after.house,
+        "binding_after": _binding(after),
+        "excess_after": excess,
+        "shortfall_left": np.where(reached, 0.0, np.maximum(-excess, 0.0)),
+        "steps": [len(plans.taken.get(owner, ())) for owner in range(len(names))],
+        "orders": orders.to_numpy(),
+        "traded": traded,
+        "freed": freed,
+        **_per_dollar(search, "", freed, costs, traded),
+        **{name: sums[name].to_numpy() for name in COSTS},
+        "costs": costs,
+        "tail_loss_before": before.tail_losses,
+        "tail_loss_after": after.tail_losses,
+    }
+    for rule, found in baselines.items():
+        columns |= {f"{rule}_{name}": column for name, column in found._asdict().items()}
+        columns |= _per_dollar(search, f"{rule}_", found.freed, found.costs, found.traded)
+    return pd.DataFrame(columns)
+
+
+def _per_dollar(
+    search: Search, prefix: str, freed: Floats, costs: Floats, traded: Floats
+) -> dict[str, Floats]:
+    """What a dollar traded frees; and the same with costs taken off, up to what was needed."""
+    useful = np.minimum(freed - costs, search.needed)
+    return {
+        f"{prefix}freed_per_dollar": _share(freed, traded),
+        f"{prefix}useful_per_dollar": _share(useful, traded),
+    }
+
+
+def outcomes(ground: Ground, quantities: Floats) -> Outcomes:
+    """Every margin group revalued in full at these quantities."""
+    return ground.dense(quantities, unchanged(np.arange(len(ground.rates))))
+
+
+def _binding(found: Outcomes) -> Any:
+    house = np.isnan(found.exchange) | (np.nan_to_num(found.house, nan=-1.0) > found.exchange)
+    return np.where(house, "house", "exchange").astype(object)
+
+
+def _share(freed: Floats, traded: Floats) -> Floats:
+    return np.divide(freed, traded, out=np.zeros(len(freed)), where=traded > 0.0)

@@ -1,0 +1,238 @@
+"""Margin groups laid over a market under their policy, ready to be revalued after any change of quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.desk.liquidation_batch import Batch
+from shockgrid.desk.liquidation_changes import SIDES, Changes, Outcomes, unchanged
+from shockgrid.desk.liquidation_copies import Holdings, family_codes, portfolio_codes, runs
+from shockgrid.desk.liquidation_screen import Copies, Screen
+from shockgrid.engine import Plan, model_values, plan
+from shockgrid.market import Market
+from shockgrid.requirement import Program, Regime
+from shockgrid.requirement.assemble import group_rates
+from shockgrid.requirement.equity import equity
+from shockgrid.requirement.evaluate import Evaluator
+from shockgrid.requirement.programs import programs_of
+from shockgrid.requirement.regime import HasPrograms
+from shockgrid.requirement.totals import Evaluation
+from shockgrid.requirement.unpriced import unpriced_charges
+
+DENSE_ROWS = 400_000  #: positions of candidates revalued at a time
+SAME = 1e-9  #: of a requirement: sums in another order
+SPARSE_NODES = 1_500_000  #: (candidate, class group) pairs revalued at a time
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a search needs to know; ``quantities`` of the plan are where everything starts."""
+
+    plan: Plan
+    batches: tuple[Batch, ...]
+    screens: tuple[Screen, ...]  #: one for each batch; none where the fast way does not give the same
+    sides: tuple[Codes, Codes]  #: batch of each margin group [M], exchange and house; -1 for none
+    equity: Floats  #: [M] at marks, in the margin group's currency
+    rates: Floats  #: [M] value of that currency in the base currency
+    charges: Floats  #: [M] for what cannot be priced
+    prices: Floats  #: [N] of every held instrument: mark per unit, model value where there is none, >= 0
+    portfolios: Codes  #: [P] portfolio group of each position
+    classes: Codes  #: [P] class group of each position
+    starts: Codes  #: [M + 1] where the margin group's positions start in ``by_owner``
+    by_owner: Codes  #: [P] positions, margin group by margin group, in canonical order
+    ranks: Codes  #: [P] place of each position in ``by_owner``
+
+    @classmethod
+    def of(
+        cls, book: Book, market: Market, regime_or_policy: Regime | HasPrograms, backend: Backend
+    ) -> Ground:
+        """Lay a book over a calibrated market."""
+        whole = plan(book, market)
+        values, rates = model_values(whole, backend), group_rates(whole)
+        programs = _programs(whole, regime_or_policy)
+        regimes = _distinct(programs)
+        batches = tuple(Batch(Evaluator(whole, regime, backend, values), rates) for regime in regimes)
+        numbers = {id(regime): code for code, regime in enumerate(regimes)}
+        sides = [
+            np.array([numbers.get(id(getattr(program, side)), -1) for program in programs], np.intp)
+            for side in ("exchange", "house")
+        ]
+        lost, table, owners = unpriced_charges(whole), market.instruments, whole.positions.margin_groups
+        marks = np.where(np.isnan(table.marks), values, table.coin_values(table.marks))
+        by_owner = np.argsort(owners, kind="stable")
+        classes = family_codes(whole)
+        separable = all(batch.separable for batch in batches)
+        ground = cls(
+            plan=whole,
+            batches=batches,
+            screens=tuple(Screen(batch, classes) for batch in batches) if separable else (),
+            sides=(sides[0], sides[1]),
+            equity=equity(whole, values).at_marks / rates,
+            rates=rates,
+            charges=whole.by_margin_group(lost.charges, lost.margin_groups) / rates,
+            prices=np.abs(marks),
+            portfolios=portfolio_codes(whole),
+            classes=classes,
+            starts=np.searchsorted(np.sort(owners), np.arange(len(whole.margin_groups) + 1)),
+            by_owner=by_owner,
+            ranks=np.argsort(by_owner, kind="stable"),
+        )
+        return ground if ground._agrees() else replace(ground, screens=())
+
+    def _agrees(self) -> bool:
+        """Whether the fast way gives the requirements of the full one where a position of each is closed."""
+        live = np.flatnonzero(self.plan.positions.quantities != 0.0)
+        owners, first = np.unique(self.plan.positions.margin_groups[live], return_index=True)
+        closed = live[first]
+        probes = Changes(owners, np.arange(len(owners)), closed, -self.plan.positions.quantities[closed])
+        full, fast = (way(self.plan.positions.quantities, probes) for way in (self.dense, self.sparse))
+        return bool(np.allclose(full.requirement, fast.requirement, rtol=SAME, atol=SAME))
+
+    def dense(self, quantities: Floats, changes: Changes) -> Outcomes:
+        """Candidates revalued in full, starting from these quantities [P]."""
+        sizes = np.diff(self.starts)[changes.owners]
+        return self._in_parts(changes, sizes, DENSE_ROWS, lambda part: self._dense(quantities, part))
+
+    def full(self, quantities: Floats, changes: Changes) -> Outcomes:
+        """The same, faster, where that gives the same."""
+        if not self.screens:
+            return self.dense(quantities, changes)
+        sizes = np.maximum(np.diff(self.starts)[changes.owners], 1)
+        return self._in_parts(changes, sizes, DENSE_ROWS, lambda part: self._screened(quantities, part, True))
+
+    def sparse(self, quantities: Floats, changes: Changes) -> Outcomes:
+        """The same, faster still; each candidate changes one portfolio group."""
+        if not self.screens:
+            return self.dense(quantities, changes)
+        classes = len(self.plan.portfolios) + self.screens[0].node_of.max(initial=0)
+        held = np.bincount(self._parts(), minlength=1)
+        width = len(self.plan.portfolios)
+        sizes = np.maximum(held[changes.owners * width + self.touched(changes)], classes)
+        return self._in_parts(
+            changes, sizes, SPARSE_NODES, lambda part: self._screened(quantities, part, False)
+        )
+
+    def _in_parts(
+        self, changes: Changes, sizes: Codes, limit: int, revalue: Callable[[Changes], Outcomes]
+    ) -> Outcomes:
+        if len(changes.owners) == 0:
+            return Outcomes(*(np.zeros(0) for _ in range(3)))
+        part_of = np.cumsum(sizes) // limit
+        parts = [revalue(changes.take(np.flatnonzero(part_of == part))) for part in np.unique(part_of)]
+        return Outcomes(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def holdings(self, quantities: Floats, changes: Changes, touched: Codes | None = None) -> Holdings:
+        """Everything the candidates hold after their changes, or their part of one portfolio group each."""
+        first, last = self.starts[changes.owners], self.starts[changes.owners + 1]
+        if touched is not None:
+            width, codes = len(self.plan.portfolios), self._parts()
+            wanted = changes.owners * width + touched
+            first, last = (np.searchsorted(codes, wanted, side=side) for side in SIDES)
+        places, counts = runs(first, last)
+        copies = np.repeat(np.arange(len(counts)), counts)
+        rows = self.by_owner[places]
+        held = quantities[rows]
+        keys, wide = copies * len(quantities) + places, len(quantities)
+        held[np.searchsorted(keys, changes.candidates * wide + self.ranks[changes.positions])] += (
+            changes.amounts
+        )
+        kept = held != 0.0
+        return Holdings(copies[kept], rows[kept], held[kept])
+
+    def touched(self, changes: Changes) -> Codes:
+        """The portfolio group of each candidate's first change, [K]."""
+        first = np.searchsorted(changes.candidates, np.arange(len(changes.owners)))
+        return self.portfolios[changes.positions[first]]
+
+    def _parts(self) -> Codes:
+        """Margin group and portfolio group of each position in ``by_owner``, ascending."""
+        owners = self.plan.positions.margin_groups[self.by_owner]
+        return owners * len(self.plan.portfolios) + self.portfolios[self.by_owner]
+
+    def _dense(self, quantities: Floats, changes: Changes) -> Outcomes:
+        sides, tails = np.full((2, len(changes.owners)), np.nan), np.full(len(changes.owners), np.nan)
+        for code, batch in enumerate(self.batches):
+            mine = self._under(code, changes.owners)
+            own = changes.take(mine)
+            if len(mine):
+                found = batch.dense(own.owners, self.holdings(quantities, own))
+                tails[mine] = _worst_of_ladder(found, len(mine)) / self.rates[own.owners]
+                self._enter(sides, code, mine, own.owners, found.totals.requirement)
+        return Outcomes(sides[0], sides[1], tails)
+
+    def _screened(self, quantities: Floats, changes: Changes, full: bool) -> Outcomes:
+        sides = np.full((2, len(changes.owners)), np.nan)
+        for code, screen in enumerate(self.screens):
+            mine = self._under(code, changes.owners)
+            own = changes.take(mine)
+            if len(mine):
+                copies = self._whole(quantities, own) if full else self._copies(quantities, own)
+                self._enter(sides, code, mine, own.owners, screen.requirements(copies)[: len(mine)])
+        return Outcomes(sides[0], sides[1], np.full(len(changes.owners), np.nan))
+
+    def _whole(self, quantities: Floats, own: Changes) -> Copies:
+        """Candidates with everything they hold."""
+        everyone = np.arange(len(own.owners))
+        held = self.holdings(quantities, own)
+        return Copies(own.owners, np.full(len(everyone), -1), everyone, everyone[:0], held)
+
+    def _copies(self, quantities: Floats, own: Changes) -> Copies:
+        """Candidates with their portfolio group, margin groups in full, and each part before the change."""
+        count, touched = len(own.owners), self.touched(own)
+        owners, owner_of = np.unique(own.owners, return_inverse=True)
+        width = len(self.plan.portfolios)
+        parts, part_of = np.unique(own.owners * width + touched, return_inverse=True)
+        after = self.holdings(quantities, own, touched)
+        whole = self.holdings(quantities, unchanged(owners))
+        before = self.holdings(quantities, unchanged(parts // width), parts % width)
+        held = Holdings(
+            np.concatenate([after.copies, count + whole.copies, count + len(owners) + before.copies]),
+            np.concatenate([after.rows, whole.rows, before.rows]),
+            np.concatenate([after.quantities, whole.quantities, before.quantities]),
+        )
+        groups = np.arange(len(owners))
+        of_part = np.searchsorted(owners, parts // width)
+        return Copies(
+            np.concatenate([own.owners, owners, parts // width]),
+            np.concatenate([touched, np.full(len(owners), -1), parts % width]),
+            count + np.concatenate([owner_of, groups, of_part]),
+            count + len(owners) + part_of,
+            held,
+        )
+
+    def _under(self, code: int, owners: Codes) -> Codes:
+        return np.flatnonzero((self.sides[0][owners] == code) | (self.sides[1][owners] == code))
+
+    def _enter(self, sides: Floats, code: int, mine: Codes, owners: Codes, amounts: Floats) -> None:
+        for side, batch_of in enumerate(self.sides):
+            here = batch_of[owners] == code
+            own = owners[here]
+            sides[side, mine[here]] = amounts[here] / self.rates[own] + self.charges[own]
+
+
+def _distinct(programs: Sequence[Program]) -> list[Regime]:
+    both = [regime for program in programs for regime in (program.exchange, program.house)]
+    return list({id(regime): regime for regime in both if regime is not None}.values())
+
+
+def _programs(whole: Plan, regime_or_policy: Regime | HasPrograms) -> Sequence[Program]:
+    if isinstance(regime_or_policy, Regime):
+        exchange = regime_or_policy if regime_or_policy.side == "exchange" else None
+        return [Program(exchange, None if exchange else regime_or_policy)] * len(whole.margin_groups)
+    return programs_of(whole, regime_or_policy.programs)[0]
+
+
+def _worst_of_ladder(evaluation: Evaluation, count: int) -> Floats:
+    """The largest loss of each margin group [count] when every underlying moves alike, base currency."""
+    leaves = evaluation.leaves
+    report = leaves.tagged["report"]
+    worst = np.zeros(count)
+    for column in range(report.shape[1]):
+        worst = np.minimum(worst, np.bincount(leaves.margin_groups, report[:, column], count))
+    return -worst + 0.0

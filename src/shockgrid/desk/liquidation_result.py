@@ -1,0 +1,91 @@
+"""What ``liquidation_plan`` returns: plans as frames, and the reason for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from shockgrid.errors import InputError
+
+MONEY = "{:,.2f}".format
+
+
+@dataclass(frozen=True, repr=False)
+class LiquidationPlan:
+    """Plans for the margin groups in deficit, or for those that were asked for.
+
+    Amounts are in each margin group's ``currency``; quantities are changes, bought > 0.
+
+    Attributes
+    ----------
+    accounts : one row per margin group: status (``cured``; ``short_of_buffer``: the deficit is gone, the
+        buffer cannot be reached; ``cannot_cure`` with the deficit that remains in shortfall_left;
+        ``no_deficit``; ``not_planned`` with the reason), currency, equity, requirement and
+        excess before and after (excess after costs), binding side, buffer (excess the plan aims at), steps,
+        orders, traded, freed (fall of the requirement), freed_per_dollar, half_spread, fees, impact, costs,
+        tail_loss before and after (loss at the worst of -50 .. +50 %, all names alike, vols held), and for
+        each baseline what it traded, freed, cost, freed per dollar, and whether it cured.
+    steps : one row per leg, in order: margin_group, step, account, symbol, quantity, price (mark), traded,
+        half_spread, fees, impact, and of the whole step requirement_before, requirement_after, freed, relief
+        (freed less costs), excess_after.
+    objective : what every step was chosen by.
+    notes : what a reader must know.
+    """
+
+    accounts: pd.DataFrame
+    steps: pd.DataFrame
+    objective: str
+    notes: tuple[str, ...]
+    margin_groups: Mapping[str, str]  #: account -> margin group
+
+    def explain(self, account: str) -> str:
+        """The plan of an account's margin group in words, a line for each step.
+
+        Raises InputError where there is no such account, or it is not part of the plan.
+        """
+        name = self.margin_groups.get(account, account)
+        rows = self.accounts[self.accounts["margin_group"] == name]
+        if len(rows) == 0:
+            problem = "no such account or margin group in this plan"
+            raise InputError(problem, table="accounts", column="account", value=account)
+        row = rows.iloc[0]
+        lines = [f"{name}: {row['status']}{': ' if row['reason'] else ''}{row['reason']}"]
+        if row["status"] in ("not_planned", "no_deficit"):
+            return lines[0]
+        lines.append(
+            f"  {row['currency']} requirement {MONEY(row['requirement_before'])} ({row['binding_before']}), "
+            f"equity {MONEY(row['equity'])}, excess {MONEY(row['excess_before'])}; "
+            f"wanted {MONEY(row['buffer'])}"
+        )
+        own = self.steps[self.steps["margin_group"] == name]
+        for number, legs in own.groupby("step", sort=True):
+            first = legs.iloc[0]
+            costs = legs[["half_spread", "fees", "impact"]].to_numpy().sum()
+            lines.append(
+                f"  {number}. {_orders(legs)}: frees {MONEY(first['freed'])} for "
+                f"{MONEY(legs['traded'].sum())} traded and {MONEY(costs)} of costs; "
+                f"excess {MONEY(first['excess_after'])}"
+            )
+        lines.append(
+            f"  after: requirement {MONEY(row['requirement_after'])}, excess {MONEY(row['excess_after'])}; "
+            f"loss at the worst of -50 .. +50 %: {MONEY(row['tail_loss_after'])} "
+            f"(before {MONEY(row['tail_loss_before'])})"
+        )
+        if row["shortfall_left"] > 0.0:
+            lines.append(f"  {MONEY(row['shortfall_left'])} remain: to be paid in")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        counts = self.accounts["status"].value_counts()
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"LiquidationPlan({self.objective}; {shown or 'nobody in deficit'})"
+
+
+def _orders(legs: pd.DataFrame) -> str:
+    columns = zip(legs["account"], legs["symbol"], legs["quantity"], strict=True)
+    return "; ".join(
+        f"{'buy' if quantity > 0 else 'sell'} {abs(quantity):,g} {symbol} ({account})"
+        for account, symbol, quantity in columns
+    )
