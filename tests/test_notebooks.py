@@ -10,6 +10,13 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 SECONDS = 120
+VARIABLE = "SHOCKGRID_SHARED"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fonts() -> None:
+    """matplotlib lists the fonts of a machine once; left to a notebook, it would say so in there."""
+    import matplotlib.font_manager  # noqa: F401
 
 
 def test_there_are_notebooks() -> None:
@@ -22,7 +29,11 @@ def test_there_are_notebooks() -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs(path: Path, tmp_path: Path) -> None:
+def test_it_runs(
+    path: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if VARIABLE in path.read_text(encoding="utf-8"):
+        monkeypatch.setenv(VARIABLE, str(request.getfixturevalue("shared")))
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources=folder).execute()

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from shockgrid.requirement import margin as margin
     from shockgrid.requirement import offset_gains as offset_gains
     from shockgrid.requirement import worst as worst
+    from shockgrid.research.backtest import backtest as backtest
+    from shockgrid.research.surface import pnl_surface as pnl_surface
+    from shockgrid.research.worst import worst_exact as worst_exact
     from shockgrid.scenarios import ScenarioSet as ScenarioSet
     from shockgrid.valuation import implied_vol as implied_vol
     from shockgrid.valuation import price_american as price_american
@@ -82,6 +85,9 @@ _HOMES = {
         "offset_gains",
         "worst",
     ),
+    "research.backtest": ("backtest",),
+    "research.surface": ("pnl_surface",),
+    "research.worst": ("worst_exact",),
     "scenarios": ("ScenarioSet",),
     "valuation": ("implied_vol", "price_american", "price_european"),
 }

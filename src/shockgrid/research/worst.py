@@ -1,0 +1,142 @@
+"""The exact worst loss of every account of a firm on a dense grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.backends import get_backend
+from shockgrid.backends.contract import Backend
+from shockgrid.book import Book
+from shockgrid.calibration import calibrated
+from shockgrid.engine import ClassGroup, Plan, plan
+from shockgrid.market import Market
+from shockgrid.requirement.assemble import group_currencies, group_rates
+from shockgrid.research.compressed import Compression
+from shockgrid.research.direct import direct_worst
+from shockgrid.research.grids import Grid, GridLike
+from shockgrid.research.parts import Part
+from shockgrid.research.search import Found, exact_worst
+from shockgrid.research.surface import chosen_method
+
+
+@dataclass(frozen=True)
+class WorstLosses:
+    """Exact worst losses on a grid.
+
+    Attributes
+    ----------
+    groups : one row per margin group and class group: worst_loss (>= 0), price_shock and vol_shock of its
+        cell, scenario (the cell's index, the lowest on a tie), bound of the interpolated surface it was found
+        on, candidates priced exactly, method. Amounts in the margin group's currency.
+    accounts : one row per margin group: worst_loss, the sum over its class groups, each at its own worst;
+        scenario, price_shock and vol_shock of the largest of them; unpriced, the positions that cannot be
+        priced and are no part of it (``margin`` charges them).
+    grid, backend : what it was computed on, and with.
+    """
+
+    groups: pd.DataFrame
+    accounts: pd.DataFrame
+    grid: Grid
+    backend: str
+
+    def __repr__(self) -> str:
+        rows, cells = self.grid.shape
+        direct = int((self.groups["method"] == "direct").sum())
+        return (
+            f"WorstLosses: {len(self.accounts):,} margin groups, {len(self.groups):,} leaves on "
+            f"{rows} x {cells} cells; {direct:,} leaves direct"
+        )
+
+
+def worst_exact(
+    book: Book, market: Market, grid: GridLike, *, method: str = "auto", backend: str | Backend = "auto"
+) -> WorstLosses:
+    """The worst cell of every margin group in every class group, figure and cell as if all were priced.
+
+    Parameters
+    ----------
+    grid : a ``shockgrid.research.grids.Grid``, or a pair (price shocks, vol shocks).
+    method : "direct" prices every cell; "compressed" bounds each leaf's interpolated surface, and prices the
+        cells that may be the worst; both give the same bits. "auto" chooses by the size of the grid.
+
+    Each class group takes its own worst cell and the losses are added, as under the independent sum of
+    ``house``; contingency, minimums and other add-ons are no part of it. A leaf that holds anything the error
+    table does not know (see ``pnl_surface``) or has too many candidates is priced in every cell; ``groups``
+    says so.
+
+    Raises
+    ------
+    InputError : an unknown method or an unusable grid.
+    BackendUnavailable : a backend asked for by name cannot run here.
+    """
+    laid, engine = Grid.of(grid), get_backend(backend)
+    chosen = chosen_method(method, laid)
+    whole = plan(book, calibrated(market, engine))
+    compression, groups = Compression(laid), list(whole.class_groups())
+    held = [group.instruments for group in groups]
+    limits = compression.limits(whole.market, np.concatenate([np.zeros(0, np.intp), *held]))
+    first, losses = 0, []
+    for group in groups:
+        part = Part.of(group, whole.market, group.weights)
+        own = limits.take(slice(first, first + len(group.instruments)))
+        first += len(group.instruments)
+        if chosen == "compressed":
+            losses.append(exact_worst(part, own, compression, engine))
+        else:
+            losses.append(_direct(part, laid, engine))
+    return WorstLosses(*_named(_frame(groups, losses, laid), whole), laid, engine.name)
+
+
+def _direct(part: Part, grid: Grid, backend: Backend) -> Found:
+    worst, count = direct_worst(part, grid, backend), part.weights.shape[0]
+    return Found(worst.pnl, worst.cells, np.zeros(count), np.full(count, grid.size), np.ones(count, np.bool_))
+
+
+def _frame(groups: Sequence[ClassGroup], losses: Sequence[Found], grid: Grid) -> pd.DataFrame:
+    """One row per leaf, margin groups as codes, base currency."""
+    nothing = Found(*(np.zeros(0, kind) for kind in (float, np.intp, float, np.intp, bool)))
+    found = Found(*(np.concatenate(columns) for columns in zip(nothing, *losses, strict=True)))
+    prices, vols = np.divmod(found.cells, grid.shape[1])
+    names = np.array([group.name for group in groups], object)
+    return pd.DataFrame(
+        {
+            "margin_group": np.concatenate([np.zeros(0, np.intp), *(group.leaves for group in groups)]),
+            "class_group": names.repeat([len(group.leaves) for group in groups]),
+            "worst_loss": np.maximum(-found.pnl, 0.0) + 0.0,
+            "scenario": found.cells,
+            "price_shock": grid.spots[prices],
+            "vol_shock": grid.vols[vols],
+            "bound": found.bounds,
+            "candidates": found.candidates,
+            "method": np.where(found.direct, "direct", "compressed").astype(object),
+        }
+    )
+
+
+def _named(groups: pd.DataFrame, whole: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both frames by name and in the margin groups' currencies; ``groups`` come with codes, base currency."""
+    codes = groups["margin_group"].to_numpy(np.intp)
+    rates = group_rates(whole)
+    for column in ("worst_loss", "bound"):
+        groups[column] = groups[column] / rates[codes]
+    largest = groups.sort_values("worst_loss", ascending=False, kind="stable").drop_duplicates("margin_group")
+    shown = largest.set_index("margin_group")[["scenario", "price_shock", "vol_shock"]]
+    losses = np.bincount(codes, groups["worst_loss"], len(whole.margin_groups))
+    accounts = pd.DataFrame(
+        {
+            "margin_group": whole.margin_groups,
+            "currency": group_currencies(whole),
+            "worst_loss": losses.astype(np.float64),
+        }
+    )
+    accounts = accounts.join(shown)
+    accounts["scenario"] = accounts["scenario"].fillna(-1).astype(np.int64)
+    owners = whole.book.accounts.set_index("account")["margin_group"]
+    lost = whole.unpriced["account"].map(owners).value_counts()
+    accounts["unpriced"] = accounts["margin_group"].map(lost).fillna(0).astype(np.int64)
+    groups = groups.sort_values(["margin_group", "class_group"], kind="stable", ignore_index=True)
+    return groups.assign(margin_group=whole.margin_groups[groups["margin_group"]]), accounts
