@@ -15,8 +15,9 @@ from test_demo_firm import built
 from test_european import ERROR_PER_SPOT, SPOT, make_grid, make_series, plain, seconds_of
 
 from shockgrid.backends import NativeBackend, NumpyBackend, Series
+from shockgrid.backends._native_american import Laid
 from shockgrid.backends._native_grids import NativeSolver
-from shockgrid.backends._native_library import Columns, Library, pointer, whole
+from shockgrid.backends._native_library import Library, pointer, whole
 from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy_grid_frame import Contracts
 from shockgrid.backends._numpy_grid_solve import solve
@@ -24,6 +25,7 @@ from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, build
 from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import BackendUnavailable
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
+from shockgrid.pricing.implied import implied_vol
 from shockgrid.requirement import margin
 from shockgrid.states import States
 from shockgrid.valuation import price_european
@@ -48,8 +50,10 @@ class TileByTile:
     """Unit P&L of many series as the engine asks for it, less the Python around each call."""
 
     def __init__(self, parts: list[Series], states: States) -> None:
-        self.library, self.tiles = Library(), [Columns(part, states) for part in parts]
-        self.pnl = np.empty((1, len(states.index)))
+        plain, count = NumpyBackend(), len(states.index)
+        laid = [Laid(part, states, plain) for part in parts]
+        self.library, self.pnl = Library(), np.empty((1, count))
+        self.tiles = [part.columns(slice(0, count), less_base=True) for part in laid]
         self.leaf = (np.array([0, 1]), np.zeros(1, np.int32), np.ones(1))  # one of the first series
 
     def price(self) -> None:
@@ -166,6 +170,25 @@ def test_grids(benchmark: Any, native: NativeBackend, dividends: int) -> None:
         microseconds_per_lane=seconds / count * 1e6,
         numpy_microseconds_per_lane=numpy_seconds / count * 1e6,
         ratio_to_numpy=numpy_seconds / seconds,
+    )
+
+
+def test_implied_vols(benchmark: Any, native: NativeBackend) -> None:
+    """European vols of 400,000 different prices, reasons included, against the slow method."""
+    count = 400_000
+    series = make_series(count)
+    options = (series.slopes * SPOT, series.strikes, series.years, series.vols, series.discount_factors)
+    prices = native.black(*options, series.is_call)
+    inputs = (prices, *options[:3], options[4], series.is_call)
+    plain_seconds = seconds_of(lambda: implied_vol(*inputs), 3)
+    vols, reasons = benchmark.pedantic(lambda: native.implied_vol(*inputs), rounds=20, warmup_rounds=2)
+    again = native.black(*options[:3], vols, options[4], series.is_call)
+    assert np.abs(again - prices)[reasons == ""].max() < ERROR_PER_SPOT * SPOT
+    seconds = benchmark.stats.stats.min
+    benchmark.extra_info.update(
+        vols_per_second=count / seconds,
+        plain_vols_per_second=count / plain_seconds,
+        ratio_to_plain=plain_seconds / seconds,
     )
 
 

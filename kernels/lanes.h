@@ -47,6 +47,8 @@ template <class Number> SHOCKGRID_INLINE Number number_of(unsigned long long bit
   return __longlong_as_double(static_cast<long long>(bits));
 }
 template <class Number> SHOCKGRID_INLINE Number load(const double* from) { return *from; }
+SHOCKGRID_INLINE void store(double value, double* to) { *to = value; }
+template <class Number> SHOCKGRID_INLINE double looked_up(const double* from, unsigned long long row) { return from[row]; }
 SHOCKGRID_INLINE double gathered(const double* rows, unsigned long long row) { return rows[row]; }
 SHOCKGRID_INLINE void add_at(double* rows, unsigned long long row, double part) { rows[row] += part; }
 
@@ -146,6 +148,11 @@ template <class Number> SHOCKGRID_INLINE Number load(const double* from) {
 }
 template <class Number> SHOCKGRID_INLINE void store(Number value, double* to) {
   __builtin_memcpy(to, &value, sizeof value);
+}
+template <class Number> SHOCKGRID_INLINE Number looked_up(const double* from, typename Image<Number>::Type row) {
+  double lanes[sizeof(Number) / sizeof(double)];
+  for (unsigned lane = 0; lane < sizeof(Number) / sizeof(double); ++lane) lanes[lane] = from[row[lane]];
+  return load<Number>(lanes);
 }
 // Of each lane the row that is its own: moves bits and rounds nothing, so that no instruction set matters.
 template <int count>

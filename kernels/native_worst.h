@@ -182,12 +182,11 @@ inline long long rows_of(const Groups& groups, long long group) {
   return rows;
 }
 
-// Scenarios of a tile of about ``tile_values``: whole registers of them.
-inline long long width_of(long long rows, long long scenarios, long long tile_values) {
-  const long long fitting = tile_values / (rows + 1) / FEWEST_SCENARIOS * FEWEST_SCENARIOS;
-  const long long padded = (scenarios + WIDTH - 1) / WIDTH * WIDTH;
-  const long long wanted = fitting > FEWEST_SCENARIOS ? fitting : FEWEST_SCENARIOS;
-  return padded < wanted ? padded : wanted;
+inline long long width_of(const Groups& groups, long long group, long long tile_values) {
+  bool tables = false;
+  for (long long k = groups.sections_of[group]; k < groups.sections_of[group + 1]; ++k)
+    tables |= groups.sections[k].premiums.count > 0;
+  return tile_width(rows_of(groups, group), groups.scenarios, tile_values, tables);
 }
 
 }  // namespace SHOCKGRID_NAMESPACE
@@ -202,7 +201,7 @@ SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, c
     states = states > own ? states : own;
   }
   for (long long group = 0; group < groups->count; ++group) {
-    const long long rows = rows_of(*groups, group), width = width_of(rows, groups->scenarios, tile_values);
+    const long long rows = rows_of(*groups, group), width = width_of(*groups, group, tile_values);
     most = most > width ? most : width;
     values = values > rows * width ? values : rows * width;
   }
@@ -213,7 +212,8 @@ SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, c
   Walk walk = {*groups, *found, pricer, tile.items, pnl.items};
   for (long long group = 0; group < groups->count; ++group) {
     const long long rows = rows_of(*groups, group);
-    if (!walk.reduce(group, width_of(rows, groups->scenarios, tile_values))) return NOT_A_NUMBER;
+    if (!walk.reduce(group, width_of(*groups, group, tile_values))) return NOT_A_NUMBER;
+    if (!pricer.has_tables) return NO_TABLE;
     walk.units += rows;
   }
   const long long leaves = groups->leaves_of[groups->count] - groups->leaves_of[0];

@@ -1,15 +1,13 @@
 // Early-exercise premiums of American puts of strike 1 at the nodes of a table, a lane a put, and the table's
 // coefficients. What src/shockgrid/backends/_numpy_premium.py does and explains, node for node.
 #pragma once
+#include "american.h"
 #include "boundary.h"
 
 namespace SHOCKGRID_NAMESPACE {
 
 // The most vols and gaps that a plan may have.
 constexpr int MOST_VOLS = 16, MOST_GAPS = 24;
-
-// Distances are in deviations and a sixth of what the spot falls by: _numpy_premium.FARTHEST.
-constexpr double FARTHEST_GAP = 6.0;
 
 // Premiums over strike at the nodes in z, and the log of the boundary in deviations.
 template <class Number> struct Sample {

@@ -1,23 +1,52 @@
 // What the kernels are given: instruments on one underlying, the states of its market, and scenarios.
 #pragma once
-#include "european.h"
+#include "american.h"
 
 namespace SHOCKGRID_NAMESPACE {
 
-// The columns of ``contract.Series`` and ``states.States`` (Python), as ctypes hands them over.
+// How an instrument is priced: by its forward, or as an option that is European, European but at least what
+// exercise gives, or read from premium tables; or its values are given.
+enum Route { LINEAR, EUROPEAN, FLOORED, TABLE, GIVEN, ROUTES };
+
+// Values that Python found, for ``count`` instruments [count, scenarios] and at the market as it is [count];
+// flags say which count. ``places`` [instruments of the section]: row of theirs, or -1.
+struct Given {
+  long long count, scenarios;
+  const int* places;
+  const double *values, *bases;
+  const unsigned char *flags, *base_flags;
+};
+
+// The columns of ``contract.Series`` and ``states.States`` (Python), as ctypes hands them over. Those from
+// ``units`` to ``premiums`` are read only where there are American options.
 struct Section {
   long long count;
   const double *spots, *slopes, *intercepts, *strikes, *years, *vols, *discount_factors;
-  const unsigned char *is_option, *is_call;
+  const unsigned char *routes, *is_call;
+  const double *units, *rates, *yields;
+  const int* tables;  // [count, TABLE_RANGES]
+  PremiumTables premiums;
+  Given given;
   long long spot_states, vol_rules;
   const double *spot_factors, *vol_shocks, *term_powers, *vol_floors, *vol_caps;
   const unsigned char* relative;
   const long long* index;  // [scenarios, 2]: spot state, vol rule
 };
 
-// Whether every scenario's states are there: what follows trusts the index.
-inline bool states_exist(const Section& section, long long scenarios) {
+// Whether every scenario's states, every route, table and place are there: what follows trusts them.
+inline bool indices_exist(const Section& section, long long scenarios) {
   bool exist = true;
+  for (long long row = 0; row < section.count; ++row) {
+    exist &= section.routes[row] < ROUTES;
+    if (section.given.count)
+      exist &= section.given.places[row] >= -1 && section.given.places[row] < section.given.count;
+    exist &= section.routes[row] != GIVEN || (section.given.count && section.given.places[row] >= 0);
+    if (section.routes[row] != TABLE) continue;
+    for (int range = 0; range < TABLE_RANGES; ++range) {
+      const int table = section.tables[row * TABLE_RANGES + range];
+      exist &= table >= NO_TABLE_HERE && table < section.premiums.count;
+    }
+  }
   for (long long s = 0; s < scenarios; ++s) {
     const long long spot = section.index[2 * s], rule = section.index[2 * s + 1];
     exist &= spot >= 0 && spot < section.spot_states && rule >= 0 && rule < section.vol_rules;
@@ -28,7 +57,7 @@ inline bool states_exist(const Section& section, long long scenarios) {
 // A run of scenarios and the few states they use: scenario s has the spot factor ``spot_factors[spots[s]]``
 // and the vol rule ``vol_rules[rules[s]]``.
 struct Scenarios {
-  long long count, spot_count, rule_count;
+  long long start, count, spot_count, rule_count;
   int *spots, *rules, *used;
   double* spot_factors;
   VolRule* vol_rules;
@@ -54,6 +83,7 @@ inline long long number_states(
 inline void use_scenarios(
     const Section& section, long long start, long long count, int* numbers_of, Scenarios& run) {
   const long long* index = section.index + 2 * start;
+  run.start = start;
   run.count = count;
   run.spot_count = number_states(index, count, section.spot_states, numbers_of, run.used, run.spots);
   for (long long j = 0; j < run.spot_count; ++j) run.spot_factors[j] = section.spot_factors[run.used[j]];

@@ -207,6 +207,8 @@ class Fetched:
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._own, name)
+        if not callable(verb):
+            return verb
 
         def fetched(*given: Any) -> Any:
             found = verb(*given)

@@ -119,6 +119,30 @@ def test_compiles_without_spills_in_few_registers(nvrtc: ctypes.CDLL, stem: str,
     assert not {name: used for name, used in registers.items() if used > MOST_REGISTERS[stem][name]}
 
 
+def test_american_values_and_implied_vols_compile_for_a_gpu_thread(nvrtc: ctypes.CDLL) -> None:
+    source = """
+        #include "grid_crossing.h"
+        #include "implied_american.h"
+        using namespace SHOCKGRID_NAMESPACE;
+        extern "C" __global__ void european(const Quote<double>* quotes, ImpliedVol<double>* found) {
+          Solver<1, double> solver;
+          solver.solve(quotes + threadIdx.x, found + threadIdx.x);
+        }
+        extern "C" __global__ void american(
+            PremiumTables tables, const AmericanQuote<double>* quotes, const int* ranges,
+            ImpliedVol<double>* found) {
+          const int* const own[] = {ranges + TABLE_RANGES * threadIdx.x};
+          found[threadIdx.x] = american_implied_vol(tables, quotes[threadIdx.x], own);
+        }
+        extern "C" __global__ void grid(
+            const GridView<double>* views, double* scratch, double spot, double log, double* values) {
+          const NearExDate<double> near(views[threadIdx.x], scratch);
+          values[threadIdx.x] = grid_value(views[threadIdx.x], &near, spot, log);
+        }"""
+    status, log = compiled(nvrtc, source, *OPTIONS, "--gpu-architecture=sm_90")
+    assert status == 0, log
+
+
 def test_a_text_that_is_wrong_is_seen(nvrtc: ctypes.CDLL) -> None:
     wrong = '#include "european.h"\nextern "C" __global__ void k(double* x) { *x = no_such_name(*x); }'
     status, log = compiled(nvrtc, wrong, *OPTIONS, "--gpu-architecture=sm_90")

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Floats
+from shockgrid.backends import _numpy_implied
+from shockgrid.backends._native_american import Laid, given_rows
+from shockgrid.backends._native_grid_read import NativeReader
 from shockgrid.backends._native_grids import NativeSolver
+from shockgrid.backends._native_implied import REASONS, NativeImplied
 from shockgrid.backends._native_library import (
     DONE,
     Columns,
@@ -25,16 +29,18 @@ from shockgrid.backends._native_library import (
     whole,
 )
 from shockgrid.backends._native_premium import NativeBuilder
-from shockgrid.backends._native_worst import worst_of_both
-from shockgrid.backends._numpy import NumpyBackend
-from shockgrid.backends._numpy_routes import EUROPEAN, routes
+from shockgrid.backends._native_worst import native_worst, worst_in_parts
+from shockgrid.backends._numpy import WORST_ELEMENTS, NumpyBackend
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.plain_worst import plain_worst
 from shockgrid.errors import InputError
-from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
 
+#: Values that NumPy finds, handed to one call of the library: 16 MB.
+GIVEN_ELEMENTS = 2_000_000
 INPUTS = ("forwards", "strikes", "years", "vols", "discount_factors")
+QUOTES = ("prices", "forwards", "strikes", "years", "discount_factors")
 
 
 class NativeBackend:
@@ -45,11 +51,11 @@ class NativeBackend:
     instruction_set : see ``_native_library.Library``; None for the fastest of this processor.
     tile_elements : about how many float64 values ``risk_arrays`` holds at once; should fit the second-level
         cache.
-    block_elements : options handed over at once by ``black``.
+    block_elements : options handed over at once by ``black`` and ``implied_vol``.
 
     None changes a bit of any result, nor do row order, company or threads. The interpreter's lock is free
-    while the kernels run. Options that early exercise is worth something for, and instruments settled in
-    coin, are priced by the NumPy backend, from premium tables and grids that kernels compute.
+    while the kernels run. Options on grids are read by a kernel of their own, which hands their values to the
+    tile; so does NumPy with what no table or grid serves and with instruments settled in coin.
 
     Raises
     ------
@@ -60,7 +66,12 @@ class NativeBackend:
         self, instruction_set: str | None = None, *, tile_elements: int = 65_536, block_elements: int = 32_768
     ) -> None:
         self._library = Library(instruction_set)
-        self._plain = NumpyBackend(builder=NativeBuilder(self._library), solver=NativeSolver(self._library))
+        self._plain = NumpyBackend(
+            builder=NativeBuilder(self._library),
+            solver=NativeSolver(self._library),
+            reader=NativeReader(self._library),
+        )
+        self._solver = NativeImplied(self._library, self._plain.premiums, self.implied_vol, self.base)
         self.name = "native"
         self.instruction_set = self._library.name
         self.xp: ModuleType = np
@@ -84,20 +95,12 @@ class NativeBackend:
 
         In memory an instrument's values lie side by side. Raises InputError where a number is not finite.
         """
-        own, other = _divided(series)
-        if len(other) == 0:
-            return self._price(series, states).T
-        values = np.empty((len(series), len(states.index)))
-        values[own] = self._price(series.take(own), states)
-        values[other] = self._plain.price(series.take(other), states).T
-        return values.T
-
-    def _price(self, series: Series, states: States) -> Floats:
-        columns, count = Columns(series, states), len(states.index)
+        count = len(states.index)
         values = np.empty((len(series), count))
+        columns = Laid(series, states, self._plain).columns(slice(0, count), less_base=False)
         status = self._library.call("price", ctypes.byref(columns.section), whole(count), pointer(values))
         require_numbers(status, [columns], values)
-        return values
+        return values.T
 
     def base(self, series: Series) -> Floats:
         """Unit values at the current spot and vol, shape [n], from the kernel that prices scenarios."""
@@ -118,11 +121,19 @@ class NativeBackend:
         The broadcast is not held in memory. Raises InputError where a number is not finite.
         """
         numbers = [np.asarray(a, np.float64) for a in (forwards, strikes, years, vols, discount_factors)]
-        operands: list[Any] = [*numbers, np.asarray(is_call, np.bool_), None]
+        walk = self._walk([*numbers, np.asarray(is_call, np.bool_)], [np.float64])
+        with walk:
+            for block in walk:
+                self._elementwise("black", INPUTS, list(block))
+            return np.asarray(walk.operands[6])
+
+    def _walk(self, columns: list[NDArray[Any]], results: list[Any]) -> Any:
+        """Blocks of columns that broadcast, contiguous and native, and of results of these types."""
         read, write = ["readonly", "contig", "aligned"], ["writeonly", "allocate", "contig", "aligned"]
-        access: list[Any] = [*[read] * 6, write]
-        types: list[Any] = [*[np.float64] * 5, np.bool_, np.float64]
-        walk = np.nditer(
+        operands: list[Any] = [*columns, *[None] * len(results)]
+        access: list[Any] = [*[read] * len(columns), *[write] * len(results)]
+        types: list[Any] = [*(column.dtype.newbyteorder("=") for column in columns), *results]
+        return np.nditer(
             operands,
             flags=["external_loop", "buffered", "zerosize_ok"],
             op_flags=access,
@@ -130,16 +141,12 @@ class NativeBackend:
             order="C",
             buffersize=self.block_elements,
         )
-        with walk:
-            for block in walk:
-                self._black_block(list(block))
-            return np.asarray(walk.operands[6])
 
-    def _black_block(self, block: list[NDArray[Any]]) -> None:
+    def _elementwise(self, function: str, names: tuple[str, ...], block: list[NDArray[Any]]) -> None:
         arguments = [pointer(array) for array in block]
-        if self._library.call("black", whole(len(block[0])), *arguments) == DONE:
+        if self._library.call(function, whole(len(block[0])), *arguments) == DONE:
             return
-        for name, column in zip(INPUTS, block, strict=False):
+        for name, column in zip(names, block, strict=False):
             bad = ~np.isfinite(column)
             if bad.any():
                 raise not_finite(name, float(column[bad.argmax()]))
@@ -154,42 +161,46 @@ class NativeBackend:
         discount_factors: ArrayLike,
         is_call: ArrayLike,
     ) -> tuple[Floats, NDArray[np.str_]]:
-        """Vols and reason codes, as NumPy finds them: ``pricing.implied.implied_vol`` has no kernel yet."""
-        return implied_vol(prices, forwards, strikes, years, discount_factors, is_call)
+        """Vols and reason codes, elementwise under broadcasting; see ``pricing.implied.implied_vol``.
+
+        The broadcast is not held in memory. Raises InputError where a number is not finite.
+        """
+        numbers = [np.asarray(a, np.float64) for a in (prices, forwards, strikes, years, discount_factors)]
+        walk = self._walk([*numbers, np.asarray(is_call, np.bool_)], [np.float64, np.uint8])
+        with walk:
+            for block in walk:
+                self._elementwise("implied_vol", QUOTES, list(block))
+            vols, codes = (np.asarray(array) for array in walk.operands[6:])
+        return vols, REASONS.take(codes)
 
     def implied(self, series: Series, prices: Floats) -> tuple[Floats, NDArray[np.str_]]:
-        """See ``NumpyBackend.implied``, which finds them."""
-        return self._plain.implied(series, prices)
+        """Vols at which ``base`` gives these prices [n], and reason codes; see ``NumpyBackend.implied``."""
+        return _numpy_implied.implied(series, prices, self.implied_vol, self._solver)
 
     def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Floats:
         """P&L of each leaf in each scenario, shape [L, S], in the currency of the weights, gain > 0.
 
         See ``Backend.risk_arrays``. A tile of unit P&L is priced and its leaves are summed while it is in
-        cache; the full matrix is never held. A leaf's instruments that NumPy prices are summed by
-        themselves, in order, and added last. Raises InputError where a number is not finite.
+        cache; the full matrix is never held. Raises InputError where a number is not finite.
         """
         rows = weights if getattr(weights, "format", "") == "csr" else csr_array(weights)
         if not rows.has_sorted_indices:
             rows = rows.sorted_indices()
         count = len(sections[0][1].index) if sections else 0
         _require_fit(sections, count, rows)
-        parts = [_divided(series) for series, _ in sections]
-        if not any(len(other) for _, other in parts):
-            return self._sums(sections, count, rows)
-        starts = np.cumsum([0, *(len(series) for series, _ in sections)])
-        results = []
-        for side, sums in enumerate((self._sums, self._plain_sums)):
-            taken = [part[side] for part in parts]
-            kept = [(series.take(own), states) for (series, states), own in zip(sections, taken, strict=True)]
-            columns = np.concatenate([own + start for own, start in zip(taken, starts, strict=False)])
-            results.append(sums(kept, count, rows[:, columns]))
-        return np.asarray(results[0] + results[1])
+        laid = [Laid(series, states, self._plain) for series, states in sections]
+        given = sum(part.given for part in laid)
+        width = max(1, GIVEN_ELEMENTS // given) if given else count
+        if count <= width:
+            return self._sums([part.columns(slice(0, count), less_base=True) for part in laid], count, rows)
+        result = np.empty((rows.shape[0], count))
+        for start in range(0, count, width):
+            cut = slice(start, min(start + width, count))
+            own = [part.columns(cut, less_base=True) for part in laid]
+            result[:, cut] = self._sums(own, cut.stop - cut.start, rows)
+        return result
 
-    def _plain_sums(self, sections: Sequence[tuple[Series, States]], count: int, rows: Any) -> Floats:
-        return self._plain.risk_arrays(sections, rows)
-
-    def _sums(self, sections: Sequence[tuple[Series, States]], count: int, rows: Any) -> Floats:
-        laid = [Columns(series, states) for series, states in sections]
+    def _sums(self, laid: list[Columns], count: int, rows: Any) -> Floats:
         # these three must live until the call is over
         pointers = np.ascontiguousarray(rows.indptr, np.int64)
         instruments = np.ascontiguousarray(rows.indices, np.int32)
@@ -209,23 +220,24 @@ class NativeBackend:
     def worst(self, batch: Batch, reduced: int, units: bool = False) -> Worst:
         """The worst loss of every leaf of a batch; see ``Backend.worst``.
 
-        One call of the library for all class groups that it prices whole; the others by their rows.
+        One call of the library for as many class groups as ``GIVEN_ELEMENTS`` values of NumPy's allow; one
+        that needs more by itself goes by its rows.
         """
-        priced = np.zeros(len(batch.series), np.bool_)
-        priced[_divided(batch.series)[0]] = True
-        return worst_of_both(self, self._library, batch, reduced, units, priced, self.tile_elements)
+
+        def lay(series: Series, states: States) -> Columns:
+            return Laid(series, states, self._plain).columns(slice(0, len(states.index)), less_base=True)
+
+        def own(part: Batch) -> Worst:
+            return native_worst(self._library, part, reduced, units, self.tile_elements, lay)
+
+        def by_rows(part: Batch) -> Worst:
+            return plain_worst(self, part, reduced, units, WORST_ELEMENTS)
+
+        return worst_in_parts(batch, given_rows(batch.series), GIVEN_ELEMENTS, own, by_rows)
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes; see ``NumpyBackend.free_bytes``."""
         return self._plain.free_bytes()
-
-
-def _divided(series: Series) -> tuple[Codes, Codes]:
-    """Rows that the kernels price, and rows that NumPy prices; an instrument's own terms alone decide."""
-    own = ~series.inverse
-    if series.is_american.any():
-        own &= routes(series) == EUROPEAN
-    return np.flatnonzero(own), np.flatnonzero(~own)
 
 
 def _require_fit(sections: Sequence[tuple[Series, States]], count: int, rows: Any) -> None:

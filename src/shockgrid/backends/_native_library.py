@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,18 +26,38 @@ SLOW = "baseline"
 HELP = "install shockgrid where a C++ compiler is, or use 'numpy' or 'auto'"
 
 SERIES_NUMBERS = ("spots", "slopes", "intercepts", "strikes", "years", "vols", "discount_factors")
-SERIES_FLAGS = ("is_option", "is_call")
+SERIES_FLAGS = ("routes", "is_call")
+EARLY_NUMBERS = ("units", "rates", "yields")
+PREMIUMS = ("coefficients", "boundaries")
+GIVEN = ("places", "values", "bases", "flags", "base_flags")
 RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
 
-DONE, NO_MEMORY, NO_STATE, NOT_FINITE, NOT_A_NUMBER = range(5)  #: ``Status`` of native.cpp
+FUNCTIONS = (
+    *("black", "implied_vol", "american_implied", "price", "risk_arrays", "worst"),
+    *("premium_tables", "grids", "read_grids"),
+)
+DONE, NO_MEMORY, NO_STATE, NOT_FINITE, NOT_A_NUMBER, NO_TABLE = range(6)  #: ``Status`` of native.cpp
+
+
+@dataclass(frozen=True)
+class EarlyColumns:
+    """What ``Columns`` needs beside the series; arrays contiguous and native, named as in ``Section``."""
+
+    routes: NDArray[np.uint8]  #: [n], ``Route`` of scenarios.h
+    counts: dict[str, int]
+    arrays: dict[str, NDArray[Any]]
 
 
 class Section(ctypes.Structure):
-    """``Section`` of tile.h: pointers to the columns of one (series, states) pair, which must outlive it."""
+    """``Section`` of scenarios.h: pointers to columns of one (series, states) pair, which must outlive it."""
 
     _fields_ = (
         ("count", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in (*SERIES_NUMBERS, *SERIES_FLAGS)),
+        *((name, ctypes.c_void_p) for name in (*SERIES_NUMBERS, *SERIES_FLAGS, *EARLY_NUMBERS, "tables")),
+        ("premium_count", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in PREMIUMS),
+        *((name, ctypes.c_int64) for name in ("given_count", "given_scenarios")),
+        *((name, ctypes.c_void_p) for name in GIVEN),
         ("spot_states", ctypes.c_int64),
         ("vol_rules", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("spot_factors", *RULES, "relative", "index")),
@@ -46,27 +67,33 @@ class Section(ctypes.Structure):
 class Columns:
     """One (series, states) pair laid out for the library, contiguous and native; holds what it points to.
 
-    The columns of one length lie in one block, so that few addresses have to be asked for.
+    The columns of one length lie in one block, so that few addresses have to be asked for. ``early``: what
+    instruments need that are neither linear nor European; None where there are none.
     """
 
-    def __init__(self, series: Series, states: States) -> None:
-        self._blocks = {
+    def __init__(self, series: Series, states: States, early: EarlyColumns | None = None) -> None:
+        routes = series.is_option if early is None else early.routes
+        self._blocks: dict[tuple[str, ...], NDArray[Any]] = {
             SERIES_NUMBERS: np.array([getattr(series, name) for name in SERIES_NUMBERS], np.float64),
-            SERIES_FLAGS: np.array([getattr(series, name) for name in SERIES_FLAGS], np.bool_),
+            SERIES_FLAGS: np.array([routes, series.is_call], np.uint8),
             ("spot_factors",): np.array([states.spot_factors], np.float64),
             RULES: np.array([getattr(states, name) for name in RULES], np.float64),
             ("relative",): np.array([states.relative], np.bool_),
             ("index",): np.array([states.index], np.int64),
         }
+        counts = {"spot_states": len(states.spot_factors), "vol_rules": len(states.vol_shocks)}
+        if early is not None:
+            counts |= early.counts
+            self._blocks |= {(name,): array[None] for name, array in early.arrays.items()}
+            numbers = [getattr(series, name) for name in EARLY_NUMBERS]
+            self._blocks[EARLY_NUMBERS] = np.array(numbers, np.float64)
         addresses = {
             name: start + row * block.strides[0]
             for names, block in self._blocks.items()
             for start in (block.ctypes.data,)
             for row, name in enumerate(names)
         }
-        self.section = Section(
-            len(series), spot_states=len(states.spot_factors), vol_rules=len(states.vol_shocks), **addresses
-        )
+        self.section = Section(len(series), **counts, **addresses)
 
     def not_finite(self) -> Iterator[InputError]:
         """The first bad value of each column that has one, as an error."""
@@ -76,6 +103,8 @@ class Columns:
             for name, array in zip(names, block, strict=True)
         )
         for name, array in columns:
+            if name in (*PREMIUMS, *GIVEN):
+                continue
             bad = np.isnan(array) if name == "vol_caps" else ~np.isfinite(array)
             if bad.any():
                 row = int(bad.argmax())
@@ -105,19 +134,23 @@ class Library:
         if self.name not in names:
             problem = f"this processor does not run the instruction set {name!r}, only {', '.join(names)}"
             raise BackendUnavailable(problem)
+        self._functions = {key: getattr(self._handle, f"shockgrid_{key}_{self.name}") for key in FUNCTIONS}
 
     def call(self, function: str, *arguments: Any) -> int:
         """The status of ``function``; the interpreter's lock is free meanwhile.
 
         Raises MemoryError, or InputError where a scenario has a state that is not there.
         """
-        status = int(getattr(self._handle, f"shockgrid_{function}_{self.name}")(*arguments))
+        status: int = self._functions[function](*arguments)
         if status == NO_MEMORY:
             problem = f"no memory left for {function} in the native library"
             raise MemoryError(problem)
         if status == NO_STATE:
             problem = "a scenario has a spot state or vol rule that is not there"
             raise InputError(problem)
+        if status == NO_TABLE:
+            problem = "a premium table was not laid out for the native library"
+            raise AssertionError(problem)
         return status
 
 
@@ -184,3 +217,14 @@ def require_numbers(status: int, columns: list[Columns], values: Floats) -> None
     for error in (error for part in columns for error in part.not_finite()):
         raise error
     raise overflow(int(np.isnan(values).any(axis=-1).argmax()) if values.size else 0)
+
+
+def require(status: int, columns: dict[str, NDArray[Any]]) -> None:
+    """Raise InputError for what the library refused of named columns [..., n]."""
+    if status == DONE:
+        return
+    for name, column in columns.items():
+        bad = np.argwhere(~np.isfinite(column))
+        if len(bad):
+            raise not_finite(name, float(column[tuple(bad[0])]), int(bad[0, -1]))
+    raise overflow()

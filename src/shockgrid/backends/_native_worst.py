@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Mask
+from shockgrid.backends._native_american import RANGES
 from shockgrid.backends._native_library import (
     DONE,
+    EARLY_NUMBERS,
     SERIES_FLAGS,
     SERIES_NUMBERS,
     Columns,
@@ -19,13 +22,20 @@ from shockgrid.backends._native_library import (
     overflow,
     whole,
 )
-from shockgrid.backends._numpy import WORST_ELEMENTS
-from shockgrid.backends.batch import Batch, Worst, scattered
-from shockgrid.backends.contract import Backend
-from shockgrid.backends.plain_worst import plain_worst, require_fit
+from shockgrid.backends.batch import Batch, Worst
+from shockgrid.backends.contract import Series
+from shockgrid.backends.plain_worst import require_fit
+from shockgrid.states import States
 
 #: Columns of a section with an entry for each instrument, and the bytes of one.
-BY_ROW = {**dict.fromkeys(SERIES_NUMBERS, 8), **dict.fromkeys(SERIES_FLAGS, 1)}
+BY_ROW = {
+    **dict.fromkeys((*SERIES_NUMBERS, *EARLY_NUMBERS), 8),
+    **dict.fromkeys(SERIES_FLAGS, 1),
+    "tables": 4 * RANGES,
+    "places": 4,
+}
+#: How a run of neighbours with the same states is laid out for the library.
+Lay: TypeAlias = Callable[[Series, States], Columns]
 
 
 class Groups(ctypes.Structure):
@@ -44,13 +54,15 @@ class Reduced(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_void_p) for name in Worst._fields)
 
 
-def native_worst(library: Library, batch: Batch, reduced: int, units: bool, tile_elements: int) -> Worst:
+def native_worst(
+    library: Library, batch: Batch, reduced: int, units: bool, tile_elements: int, lay: Lay
+) -> Worst:
     """See ``Backend.worst``; every instrument must be one that the kernels price.
 
     Raises InputError where a number is not finite, or a position has no instrument in its class group.
     """
     require_fit(batch, reduced)
-    laid = _Laid(batch)
+    laid = _Laid(batch, lay)
     leaves, instruments = batch.leaves, batch.instruments
     count = leaves.stop - leaves.start
     held = instruments.stop - instruments.start if units else 0
@@ -71,33 +83,38 @@ def native_worst(library: Library, batch: Batch, reduced: int, units: bool, tile
     return found._replace(scenarios=found.scenarios.astype(np.intp, copy=False))
 
 
-def worst_of_both(
-    backend: Backend,
-    library: Library,
+def worst_in_parts(
     batch: Batch,
-    reduced: int,
-    units: bool,
-    priced: Mask,
-    tile_elements: int,
+    given: Mask,
+    most: int,
+    whole_part: Callable[[Batch], Worst],
+    by_rows: Callable[[Batch], Worst],
 ) -> Worst:
-    """The class groups of which the kernels price every instrument in one call, the others by their rows."""
+    """The result of neighbouring class groups together, as long as they have at most so many given values.
+
+    ``given`` [H] are the instruments whose values are given to the library. A class group that has more of
+    them by itself goes by its rows.
+    """
     columns = batch.section_starts[batch.group_sections]
-    outside = np.concatenate([[0], np.cumsum(~priced)])
-    whole_groups = outside[columns[1:]] == outside[columns[:-1]]
-    if whole_groups.all():
-        return native_worst(library, batch, reduced, units, tile_elements)
-    own, others = np.flatnonzero(whole_groups), np.flatnonzero(~whole_groups)
-    rows = plain_worst(backend, batch.only(others), reduced, units, WORST_ELEMENTS)
-    found = native_worst(library, batch.only(own), reduced, units, tile_elements)
-    return scattered(batch, [(own, found), (others, rows)])
+    values = np.concatenate([[0], np.cumsum(given)])[columns] * batch.scenarios
+    start, found = 0, []
+    while start < len(batch):
+        stop = int(np.searchsorted(values, values[start] + most, side="right")) - 1
+        price = whole_part if stop > start else by_rows
+        stop = max(stop, start + 1)
+        found.append(price(batch.part(start, stop)))
+        start = stop
+    if len(found) < 2:
+        return found[0] if found else whole_part(batch)
+    return Worst(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 class _Laid:
     """A batch as the library takes it; holds what it points to."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, lay: Lay) -> None:
         self._batch = batch
-        self.columns = [Columns(series, states) for series, states in batch.sections()]
+        self.columns = [lay(series, states) for series, states in batch.sections()]
         self._sections = self._laid_sections()
         self._starts = [
             np.ascontiguousarray(starts, np.int64)
@@ -125,7 +142,8 @@ class _Laid:
             run[:] = whole_run
             run["count"] = np.diff(starts[first : stop + 1])
             for name, size in BY_ROW.items():
-                run[name] += (size * offsets).astype(np.uint64)
+                if whole_run[name]:
+                    run[name] += (size * offsets).astype(np.uint64)
             first = stop
         return sections
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,15 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.backends import _numpy_implied
 from shockgrid.backends._numpy_american import Exercise
 from shockgrid.backends._numpy_black import Workspace, black
 from shockgrid.backends._numpy_block import Block, forwards_of, shocked_vols
 from shockgrid.backends._numpy_coin import in_coin
+from shockgrid.backends._numpy_grid_read import read_lanes
 from shockgrid.backends._numpy_grid_solve import solve
-from shockgrid.backends._numpy_grids import GridStore, Solver, prepare_grids, price_grids
-from shockgrid.backends._numpy_implied import implied_american
+from shockgrid.backends._numpy_grids import GridStore, Reader, Solver, prepare_grids, price_grids
 from shockgrid.backends._numpy_premium import build
-from shockgrid.backends._numpy_routes import EUROPEAN, GRID, TABLE, routes
+from shockgrid.backends._numpy_routes import GRID, TABLE, routes
 from shockgrid.backends._numpy_store import Builder, PremiumStore
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
@@ -46,7 +48,7 @@ class NumpyBackend:
     ----------
     tile_elements : largest number of float64 values held at once by ``risk_arrays``.
     block_elements : values worked on at once; a few buffers of this size should fit the cache.
-    builder, solver : what computes premium tables and grids.
+    builder, solver, reader : what computes premium tables and grids, and reads the grids.
 
     The first two change no bit of any result.
     """
@@ -58,9 +60,11 @@ class NumpyBackend:
         block_elements: int = 32_768,
         builder: Builder = build,
         solver: Solver = solve,
+        reader: Reader = read_lanes,
     ) -> None:
         self.name = "numpy"
-        self._premiums, self._grids = PremiumStore(builder), GridStore(solver)
+        self._reader = reader
+        self.premiums, self.grids = PremiumStore(builder), GridStore(solver)
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
         self.block_elements = block_elements
@@ -84,8 +88,8 @@ class NumpyBackend:
                 needed.append((own, shocked_vols(own, states)))
             if len(on_tables):
                 own = series.take(on_tables)
-                Exercise(own, shocked_vols(own, states), self._premiums)  # finding its tables builds them
-        prepare_grids(needed, self._grids)
+                Exercise(own, shocked_vols(own, states), self.premiums)  # finding its tables builds them
+        prepare_grids(needed, self.grids)
 
     def price(self, series: Series, states: States) -> Floats:
         """Unit values, shape [S, n]: row s holds every instrument's value in scenario s; see ``Series``."""
@@ -128,19 +132,8 @@ class NumpyBackend:
 
         See ``pricing.implied.implied_vol`` for the codes and ``implied_american`` for their American sense.
         """
-        vols, reasons = np.zeros(len(series)), np.full(len(series), "below_intrinsic", "U15")
-        prices = np.where(series.inverse, prices * series.spots, prices)
-        forwards = series.slopes * series.spots + series.intercepts
-        early = routes(series) != EUROPEAN
-        plain = np.flatnonzero(~early & (forwards > 0.0))
-        own = series.take(plain)
-        columns = (prices[plain], forwards[plain], own.strikes, own.years, own.discount_factors, own.is_call)
-        vols[plain], reasons[plain] = implied_vol(*columns)
-        american = np.flatnonzero(early)
-        if len(american):
-            part = series.take(american)
-            vols[american], reasons[american] = implied_american(part, prices[american], self.base)
-        return vols, reasons
+        solver = partial(_numpy_implied.solve, values_of=self.base)
+        return _numpy_implied.implied(series, prices, self.implied_vol, solver)
 
     def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Floats:
         """P&L of each leaf in each scenario, shape [L, S], in the currency of the weights, gain > 0.
@@ -214,13 +207,13 @@ class NumpyBackend:
         gridded = np.flatnonzero(on_grids)
         if len(gridded):
             own = series.take(gridded)
-            values[:, gridded] = price_grids(own, shocked_vols(own, states), states, self._grids)
+            values[:, gridded] = price_grids(own, shocked_vols(own, states), states, self.grids, self._reader)
 
     def _price_blocks(self, series: Series, states: States, columns: Codes, values: Floats) -> None:
         """Price options, which stand at these columns of ``values``, in blocks that fit the cache."""
         exercise = None
         if series.is_american.any():
-            exercise = Exercise(series, shocked_vols(series, states), self._premiums)
+            exercise = Exercise(series, shocked_vols(series, states), self.premiums)
         together = len(series) if len(series) <= WHOLE_NAME else WHOLE_NAME // 2
         height = max(1, self.block_elements // together)
         for start in range(0, len(states.index), height):

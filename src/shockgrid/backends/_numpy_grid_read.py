@@ -45,6 +45,19 @@ def _alive(contracts: Contracts) -> Contracts:
     return contracts._replace(years=np.where(contracts.years > 0, contracts.years, 1.0))
 
 
+def read_lanes(
+    lanes: Floats,
+    places: Codes,
+    firsts: Codes,
+    contracts: Contracts,
+    spots: Floats,
+    vols: Floats,
+    index: Codes,
+) -> Floats:
+    """Values [S, n] in currency; the grids are ``lanes[places]``. See ``read``."""
+    return read(lanes[places], firsts, contracts, spots, vols, index)
+
+
 def read(
     grids: Floats, firsts: Codes, contracts: Contracts, spots: Floats, vols: Floats, index: Codes
 ) -> Floats:
@@ -62,27 +75,52 @@ def read(
     """
     ways = routes(contracts, vols)
     values = np.empty((len(index), vols.shape[1]))
+    require_nodes(ways, firsts, vols, grids.shape[1])
     with np.errstate(divide="ignore"):
         logs = np.log(spots) - np.log(contracts.strikes)
     logs = np.where(contracts.is_call, -logs, logs)
-    sign = np.where(contracts.is_call, 1.0, -1.0)
-    floors = np.maximum(sign * (spots - contracts.strikes), 0.0)
     for state in np.unique(index[:, 1]):
-        wanted = np.flatnonzero(index[:, 1] == state)
-        at, chosen = index[wanted, 0], ways[state]
-        rows = np.flatnonzero(chosen == READABLE)
-        block = np.empty((len(at), vols.shape[1]))
+        wanted, rows = np.flatnonzero(index[:, 1] == state), np.flatnonzero(ways[state] == READABLE)
+        at = index[wanted, 0]
         if len(rows) == vols.shape[1]:
             block = _interpolated(grids, firsts, contracts, spots[at], logs[at], vols[state])
+            values[wanted] = np.maximum(block, _floors(contracts, spots[at]))
         elif len(rows):
-            part = (grids[rows], firsts[rows], contracts.only(rows), spots[at][:, rows], logs[at][:, rows])
-            block[:, rows] = _interpolated(*part, vols[state, rows])
-        for way, price in ((SURE, _sure), (TRUTH, _truth), (BOUND, _bound)):
-            rows = np.flatnonzero(chosen == way)
-            if len(rows):
-                block[:, rows] = price(contracts.only(rows), spots[at][:, rows], vols[state, rows])
-        values[wanted] = np.maximum(block, floors[at])
+            own, there = contracts.only(rows), spots[at][:, rows]
+            block = _interpolated(grids[rows], firsts[rows], own, there, logs[at][:, rows], vols[state, rows])
+            values[wanted[:, None], rows] = np.maximum(block, _floors(own, there))
+    put_unread(values, ways, contracts, spots, vols, index)
     return values
+
+
+def put_unread(
+    values: Floats, ways: Codes, contracts: Contracts, spots: Floats, vols: Floats, index: Codes
+) -> None:
+    """The values [S, n] that no grid serves, in place; ``ways`` from ``routes``."""
+    if (ways == READABLE).all():
+        return
+    for state in np.unique(index[:, 1]):
+        wanted = np.flatnonzero(index[:, 1] == state)
+        for way, price in ((SURE, _sure), (TRUTH, _truth), (BOUND, _bound)):
+            rows = np.flatnonzero(ways[state] == way)
+            if len(rows):
+                own, there = contracts.only(rows), spots[index[wanted, 0]][:, rows]
+                block = price(own, there, vols[state, rows])
+                values[wanted[:, None], rows] = np.maximum(block, _floors(own, there))
+
+
+def require_nodes(ways: Codes, firsts: Codes, vols: Floats, count: int) -> None:
+    """Raise InputError if a vol that is read lies outside the ``count`` nodes solved from ``firsts`` on."""
+    offsets = first_nodes(np.where(ways == READABLE, vols, 1.0)) - firsts
+    bad = np.argwhere((ways == READABLE) & ((offsets < 0) | (offsets > count - STENCIL)))
+    if len(bad):
+        problem = f"the vol of option {bad[0, 1]} lies outside the nodes that were solved"
+        raise InputError(problem, column="vols", value=float(vols[tuple(bad[0])]))
+
+
+def _floors(contracts: Contracts, spots: Floats) -> Floats:
+    sign = np.where(contracts.is_call, 1.0, -1.0)
+    return np.maximum(sign * (spots - contracts.strikes), 0.0)
 
 
 def _interpolated(
@@ -111,10 +149,6 @@ def _combined(grids: Floats, firsts: Codes, vols: Floats) -> Floats:
     """Grids [n, NODES] at one vol each, by the four lattice nodes around it."""
     lattice = first_nodes(vols)
     offsets = lattice - firsts
-    bad = np.flatnonzero((offsets < 0) | (offsets > grids.shape[1] - STENCIL))
-    if len(bad):
-        problem = f"the vol of option {bad[0]} lies outside the nodes that were solved"
-        raise InputError(problem, column="vols", value=float(vols[bad[0]]))
     weights = node_weights(vols, lattice)
     rows = np.arange(len(vols))
     level: Floats = grids[rows, offsets] * weights[0, :, None]

@@ -10,7 +10,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts
-from shockgrid.backends._numpy_grid_read import READABLE, read, routes
+from shockgrid.backends._numpy_grid_read import READABLE, read_lanes, routes
 from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_lattice import STENCIL, first_nodes
@@ -21,6 +21,8 @@ LOWEST, HIGHEST = -128, 64  #: lattice nodes kept: wider than the vols that are 
 AT_ONCE = 2048  #: options read together
 #: Grids of contracts from their first lattice nodes on; see ``_numpy_grid_solve.solve``.
 Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
+#: Values read from grids; see ``_numpy_grid_read.read_lanes``.
+Reader: TypeAlias = Callable[[Floats, Codes, Codes, Contracts, Floats, Floats, Codes], Floats]
 
 
 class GridStore:
@@ -36,11 +38,14 @@ class GridStore:
         self._places = np.full((0, HIGHEST - LOWEST), -1, np.int32)
         self._lanes, self._count = np.empty((1024, NODES)), 0
 
-    def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> Floats:
-        """Grids [n, V, NODES] at lattice nodes ``lowest`` to ``highest`` [n]; beyond that, any."""
+    def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> tuple[Floats, Codes]:
+        """Lanes [any, NODES], and places in them [n, V] of lattice nodes ``lowest`` to ``highest`` [n].
+
+        Beyond the highest, any place. What is in those lanes stays as it is.
+        """
         with self._lock:
             places = self._filled(contracts, lowest, highest)  # first: it may replace the lanes
-            return self._lanes[places]
+            return self._lanes, places
 
     def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
         """Have these at hand."""
@@ -100,16 +105,18 @@ class GridStore:
         return np.arange(first, self._count)
 
 
-def price_grids(series: Series, vols: Floats, states: States, store: GridStore) -> Floats:
+def price_grids(
+    series: Series, vols: Floats, states: States, store: GridStore, reader: Reader = read_lanes
+) -> Floats:
     """Values [S, n] of American options that need a grid; ``vols`` [R, n] under every rule of ``states``."""
     values = np.empty((len(states.index), len(series)))
     for start in range(0, len(series), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         own, contracts = vols[:, part], _contracts(series.take(part))
         lowest, highest = _nodes(contracts, own)
-        grids = store.find(contracts, lowest, highest)
+        lanes, places = store.find(contracts, lowest, highest)
         spots = (series.units * series.spots)[part] * states.spot_factors[:, None]
-        values[:, part] = read(grids, lowest, contracts, spots, own, states.index)
+        values[:, part] = reader(lanes, places, lowest, contracts, spots, own, states.index)
     return values
 
 

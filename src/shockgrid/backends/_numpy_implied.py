@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.backends._numpy_routes import GRID, routes
+from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
 from shockgrid.pricing.certain import certain_values
@@ -26,11 +27,31 @@ FARTHEST = 4.0  #: deviations up to which grids are exact, and shocked vols are 
 NEAR_TOP = 0.7  #: below the highest log: the search does not begin at its end
 LOWEST_LOG, HIGHEST_LOG = float(np.log(SMALLEST_VOL)), float(np.log(LARGEST_VOL)) - 1e-12
 
+#: Vols and reasons of prices that have a vol; by ``solve``, or faster.
+Solver: TypeAlias = Callable[[Series, Floats], tuple[Floats, NDArray[np.str_]]]
 
-def implied_american(
-    series: Series, prices: Floats, values_of: Callable[[Series], Floats]
+
+def implied(
+    series: Series, prices: Floats, european: Callable[..., tuple[Any, Any]], solver: Solver
 ) -> tuple[Floats, NDArray[np.str_]]:
-    """Vols at which ``values_of`` gives the prices [n], and reasons, as in ``pricing.implied.implied_vol``.
+    """Vols and reasons of any instruments: ``european`` inverts plain prices, ``solver`` American ones."""
+    vols, reasons = np.zeros(len(series)), np.full(len(series), "below_intrinsic", "U15")
+    prices = np.where(series.inverse, prices * series.spots, prices)
+    forwards = series.slopes * series.spots + series.intercepts
+    early = routes(series) != EUROPEAN
+    plain = np.flatnonzero(~early & (forwards > 0.0))
+    own = series.take(plain)
+    columns = (prices[plain], forwards[plain], own.strikes, own.years, own.discount_factors, own.is_call)
+    vols[plain], reasons[plain] = european(*columns)
+    american = np.flatnonzero(early)
+    if len(american):
+        found = implied_american(series.take(american), prices[american], solver)
+        vols[american], reasons[american] = found
+    return vols, reasons
+
+
+def implied_american(series: Series, prices: Floats, solver: Solver) -> tuple[Floats, NDArray[np.str_]]:
+    """Vols at which American options have these prices [n], and reasons as in ``pricing.implied``.
 
     ``below_intrinsic`` is a price below the best exercise at any moment if the spot moves with its forward,
     ``no_time_value`` one that is exactly that of exercise now: every low vol gives it. The start is the
@@ -53,11 +74,11 @@ def implied_american(
     vols = np.zeros(len(series))
     if len(open_rows):
         part, own = series.take(open_rows), prices[open_rows]
-        vols[open_rows], reasons[open_rows] = _solve(part, own, values_of)
+        vols[open_rows], reasons[open_rows] = solver(part, own)
     return vols, reasons
 
 
-def _tops(series: Series) -> Floats:
+def tops(series: Series) -> Floats:
     """Log of the highest vol that is tried."""
     readable = np.log(FARTHEST / np.sqrt(series.years))
     return np.where(routes(series) == GRID, np.minimum(readable, HIGHEST_LOG), HIGHEST_LOG)
@@ -72,24 +93,29 @@ def _certain(series: Series) -> Floats:
     return certain_values(*columns, dividends)
 
 
-def _start(series: Series, prices: Floats) -> Floats:
+def first_logs(
+    series: Series, prices: Floats, highest: Floats, european: Callable[..., tuple[Any, Any]] = implied_vol
+) -> Floats:
+    """Log of the vol that is tried first; ``european`` finds that of a European option of the same price."""
     forwards = series.slopes * series.spots + series.intercepts
     found = np.zeros(len(series))
     live = (forwards > 0.0) & (series.strikes > 0.0)
     own = series.take(live)
     columns = (prices[live], forwards[live], own.strikes, own.years, own.discount_factors, own.is_call)
-    found[live] = implied_vol(*columns)[0]
-    return np.maximum(np.where(found > 0.0, found, USUAL_START), 2.0 * SMALLEST_VOL)
+    found[live] = european(*columns)[0]
+    started = np.maximum(np.where(found > 0.0, found, USUAL_START), 2.0 * SMALLEST_VOL)
+    return np.minimum(np.log(started), highest - NEAR_TOP)
 
 
-def _solve(
+def solve(
     series: Series, prices: Floats, values_of: Callable[[Series], Floats]
 ) -> tuple[Floats, NDArray[np.str_]]:
+    """Vols at which ``values_of`` gives the prices."""
     count = len(series)
-    tops, misses = _tops(series), np.zeros(count)
-    logs = np.minimum(np.log(_start(series, prices)), tops - NEAR_TOP)
+    highest, misses = tops(series), np.zeros(count)
+    logs = first_logs(series, prices, highest)
     before, missed = logs.copy(), np.zeros(count)
-    low, high = np.full(count, LOWEST_LOG), tops.copy()
+    low, high = np.full(count, LOWEST_LOG), highest.copy()
     best, least = logs.copy(), np.full(count, np.inf)
     scales = series.units * series.spots
     going = np.arange(count)
@@ -107,7 +133,7 @@ def _solve(
         following = _next(going, step, logs, misses, before, missed, low, high)
         before[going], missed[going], logs[going] = logs[going], misses[going], following
     reasons = np.where(least <= LARGEST_JUMP * scales, "", "not_reproduced").astype("U15")
-    reasons[(reasons != "") & (best > tops - 1e-6)] = "above_max"
+    reasons[(reasons != "") & (best > highest - 1e-6)] = "above_max"
     return np.where(reasons == "", np.exp(best), 0.0), reasons
 
 

@@ -44,12 +44,17 @@ def put_rates(series: Series) -> tuple[Floats, Floats]:
     )
 
 
-def off_tables(series: Series, vols: Floats) -> Mask:
-    """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
+def least_vols(series: Series) -> Floats:
+    """Vol [n] from which the terms of each option are tabulated; inf where they are at no vol."""
     growth = np.maximum(np.abs(series.rates), np.abs(series.yields)) * series.years
     beyond = (series.years > LONGEST) | (growth > LARGEST_GROWTH)
     rates, yields = put_rates(series)
     falls = (yields - rates) * series.years
     most = np.where(falls > DEEP, LARGEST_FALLS[1], LARGEST_FALLS[0])
-    beyond = beyond | (falls > most * vols * np.sqrt(series.years))
-    return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | beyond)
+    roots = np.sqrt(np.where(series.years > 0.0, series.years, 1.0))
+    return np.where(beyond, np.inf, np.maximum(falls, 0.0) / (most * roots))
+
+
+def off_tables(series: Series, vols: Floats) -> Mask:
+    """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
+    return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | (vols < least_vols(series)))

@@ -18,7 +18,10 @@ SMALLEST_VOL, LARGEST_VOL = ANCHOR * RATIO**LOWEST, ANCHOR * RATIO ** (HIGHEST +
 def range_of(vols: Floats) -> Codes:
     """The range k of each vol in [SMALLEST_VOL, LARGEST_VOL); others are put in the first or the last."""
     edges = ANCHOR * RATIO ** np.arange(LOWEST + 1, HIGHEST + 1)
-    return np.searchsorted(edges, vols, side="right").astype(np.intp) + LOWEST
+    ranges = np.full(np.shape(vols), LOWEST, np.intp)
+    for edge in edges:  # faster than a search for each
+        ranges += vols >= edge
+    return ranges
 
 
 def place_in(ranges: Codes, vols: Floats) -> Floats:

@@ -132,10 +132,17 @@ def _two_boundaries(puts: _Puts) -> Floats:
 
 def _one_boundary(puts: _Puts) -> Floats:
     values = _european(puts)
+    terms = np.stack([puts.years, puts.vols, puts.rates, puts.yields], axis=1)
+    distinct, kinds = np.unique(terms, axis=0, return_inverse=True)  # one boundary for all spots and strikes
+    kinds = kinds.reshape(-1)
+    solved = [solve_boundaries(*distinct[low : low + BLOCK].T) for low in range(0, len(distinct), BLOCK)]
+    limits, squares = (
+        np.concatenate([getattr(part, name) for part in solved]) for name in ("log_limits", "squares")
+    )
     for start in range(0, len(values), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(values)))
         part = puts.only(rows)
-        boundaries = solve_boundaries(part.years, part.vols, part.rates, part.yields)
+        boundaries = Boundaries(limits[kinds[rows]], squares[kinds[rows]])
         logs = np.log(part.spots) - np.log(part.strikes)
         held = values[rows] + part.strikes * _premiums(part, logs, boundaries)
         values[rows] = np.where(logs > boundaries.today(), held, part.strikes - part.spots)
