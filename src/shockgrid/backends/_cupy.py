@@ -31,9 +31,10 @@ class CupyBackend:
     """Prices and aggregates on a CUDA device; results stay there until ``get``.
 
     Computed on the device: European options, linear instruments, American options read from premium tables,
-    the tables themselves, grids, and the sums and worst scenarios of leaves. Computed on the host, by NumPy:
-    reading grids (cash dividends, two boundaries), instruments settled in coin, options outside what is
-    tabulated, and implied vols. What one instrument needs decides, never the company it is in.
+    the tables themselves, grids, and the sums and worst scenarios of leaves. Computed on the host, by native
+    kernels where they are installed: reading grids (cash dividends, two boundaries) and implied vols; by
+    NumPy: instruments settled in coin and options outside what is tabulated. What one instrument needs
+    decides, never the company it is in.
 
     Parameters
     ----------
@@ -62,12 +63,12 @@ class CupyBackend:
         self.xp: ModuleType = self._device.cupy
         self.tile_elements = tile_elements or self._device.cache_bytes // 16
         self.block_elements = block_elements
-        self._host, builder, solver = on_host()
+        host = on_host()
+        self._host = host.backend
         self._batches = Batches(self._device, self._host.name)
-        build_tables = CupyBuilder(self._device, self._batches, builder)
-        self._plain = NumpyBackend(
-            builder=build_tables, solver=CupySolver(self._device, self._batches, solver)
-        )
+        build_tables = CupyBuilder(self._device, self._batches, host.builder)
+        solve_grids = CupySolver(self._device, self._batches, host.solver)
+        self._plain = NumpyBackend(builder=build_tables, solver=solve_grids, reader=host.reader)
         self._premiums = PremiumStore(build_tables)
         self._tiles = Tiles(self._device)
         self._probe()
@@ -134,13 +135,7 @@ class CupyBackend:
         return self.price(series, UNMOVED)[0]
 
     def black(
-        self,
-        forwards: Any,
-        strikes: Any,
-        years: Any,
-        vols: Any,
-        discount_factors: Any,
-        is_call: Any,
+        self, forwards: Any, strikes: Any, years: Any, vols: Any, discount_factors: Any, is_call: Any
     ) -> Any:
         """Discounted Black (1976) values on the device, elementwise under broadcasting.
 
@@ -158,21 +153,15 @@ class CupyBackend:
         return [self._device.get(own) if isinstance(own, self.xp.ndarray) else own for own in columns]
 
     def implied_vol(
-        self,
-        prices: Any,
-        forwards: Any,
-        strikes: Any,
-        years: Any,
-        discount_factors: Any,
-        is_call: Any,
+        self, prices: Any, forwards: Any, strikes: Any, years: Any, discount_factors: Any, is_call: Any
     ) -> tuple[Any, NDArray[np.str_]]:
-        """Vols and reason codes on the host, as NumPy finds them; see ``NumpyBackend.implied_vol``."""
+        """Vols and reason codes on the host; see ``NumpyBackend.implied_vol``."""
         columns = (prices, forwards, strikes, years, discount_factors, is_call)
-        return self._plain.implied_vol(*self._fetched(columns))
+        return self._host.implied_vol(*self._fetched(columns))
 
     def implied(self, series: Series, prices: Floats) -> tuple[Any, NDArray[np.str_]]:
-        """Vols and reason codes on the host, as NumPy finds them; see ``NumpyBackend.implied``."""
-        return self._plain.implied(series, prices)
+        """Vols and reason codes on the host; see ``NumpyBackend.implied``."""
+        return self._host.implied(series, prices)
 
     def risk_arrays(self, sections: Sequence[tuple[Series, States]], weights: Any) -> Any:
         """P&L of each leaf in each scenario on the device, shape [L, S], in currency, gain > 0.

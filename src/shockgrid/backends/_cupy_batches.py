@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from shockgrid.arrays import Floats
 from shockgrid.backends._cupy_device import Device
 from shockgrid.backends._native import NativeBackend
+from shockgrid.backends._native_grid_read import NativeReader
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import Library
 from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy import NumpyBackend
+from shockgrid.backends._numpy_grid_read import read_lanes
 from shockgrid.backends._numpy_grid_solve import solve
+from shockgrid.backends._numpy_grids import Reader, Solver
 from shockgrid.backends._numpy_premium import build
+from shockgrid.backends._numpy_store import Builder
+from shockgrid.backends.contract import Backend
 from shockgrid.errors import BackendUnavailable
 
 FEWEST = 32  #: rows of a batch that is not halved any more
@@ -62,10 +67,19 @@ class Batches:
         self.notes.append(f"the CUDA device had no memory left for some {what}: {self._host} computed those")
 
 
-def on_host() -> tuple[Any, Any, Any]:
-    """What computes where the device cannot: a backend, a builder of tables, a solver of grids."""
+class HostMeans(NamedTuple):
+    """What computes where the device cannot."""
+
+    backend: Backend
+    builder: Builder  #: of premium tables
+    solver: Solver  #: of grids
+    reader: Reader  #: of grids
+
+
+def on_host() -> HostMeans:
+    """The native kernels where they are installed, else NumPy."""
     try:
         library = Library()
     except BackendUnavailable:
-        return NumpyBackend(), build, solve
-    return NativeBackend(), NativeBuilder(library), NativeSolver(library)
+        return HostMeans(NumpyBackend(), build, solve, read_lanes)
+    return HostMeans(NativeBackend(), NativeBuilder(library), NativeSolver(library), NativeReader(library))
