@@ -163,6 +163,19 @@ def test_half_a_cent_makes_no_call() -> None:
     assert cent["deficit"].tolist() == [0.01]
 
 
+def test_who_pays_the_call_is_in_deficit_no_more() -> None:
+    """100 shares at 100.00096 are worth 10,000.096 and need 15 %, 1,500.0144, that is 1,500.01.
+
+    Equity of 500.0055 is 500.01: 1,000.00 is called. Paid, 0.0089 are missing before rounding, none after.
+    """
+    priced = market([stock("X")], {"X": 100.00096})
+    for cash, missing in ((-9_500.0905, [1_000.0]), (-8_500.0905, [])):
+        result = sg.margin(book([("A", "X", 100.0)], [{"account": "A", "cash": cash}]), priced, sg.tims())
+        assert sg.margin_calls(result, NOON, CALENDAR)["deficit"].tolist() == missing
+        assert result.short().tolist() == [bool(missing)]
+    assert result.accounts["excess"].tolist() == pytest.approx([-0.0089], abs=1e-6)
+
+
 def test_deficits_measured_elsewhere() -> None:
     """Regulation T's deficiency of 1,000 or less may be left; an intraday deficit is what it is."""
     rows = [("A", "fed", 1_000.0), ("A", "intraday", 7.5)]

@@ -132,6 +132,10 @@ def test_what_is_held_is_exit_code_3(folder: Path, tmp_path: Path) -> None:
     sheet = ("sheet", tmp_path / "run", "stranger", "--out", tmp_path / "sheet.html")
     assert invoke("margin-calls", *sheet).exit_code == 0
     assert "To be looked at by hand" in (tmp_path / "sheet.html").read_text()
+    plan = invoke("margin-calls", "plan", tmp_path / "run", "stranger")
+    assert plan.exit_code == 3
+    assert plan.output.startswith("stranger: not_planned: PARTIAL: a person decides\n")
+    assert "below the minimum" not in plan.output
 
 
 def test_a_tampered_ledger_is_found(folder: Path, tmp_path: Path) -> None:
@@ -146,6 +150,65 @@ def test_a_tampered_ledger_is_found(folder: Path, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "row 1 (issue of call" in done.stderr
     assert invoke("ledger", "export", ledger, "--out", tmp_path / "all.csv").exit_code == 2
+
+
+def test_a_plan_agrees_with_the_run_and_its_call(folder: Path, tmp_path: Path) -> None:
+    """Under tims the naked call needs 877.26 and has 847.00 of equity: 30.26 missing.
+
+    Bought back it needs nothing, so that the excess is the equity less the costs.
+    """
+    account = pd.read_parquet(folder / "run/accounts.parquet").set_index("margin_group").loc["000123"]
+    done = invoke("margin-calls", "plan", folder / "run", "000123", "--out", tmp_path / "steps.csv")
+    assert done.exit_code == 0, done.output
+    assert f"{account['excess']:,.2f}" == "-30.26"
+    assert "excess -30.26; wanted 8.77" in done.output
+    steps = pd.read_csv(tmp_path / "steps.csv", dtype={"margin_group": str})
+    assert steps["quantity"].tolist() == [1.0]
+    costs = steps[["half_spread", "fees", "impact"]].to_numpy().sum()
+    assert steps["excess_after"].iloc[0] == pytest.approx(account["equity_at_marks"] - costs, abs=0.005)
+    lacking = 100_000.0 - account["equity_at_marks"]
+    assert f"equity is {lacking:,.2f} below the minimum" in done.output
+    fine = invoke("margin-calls", "plan", folder / "run", "000456")
+    assert fine.exit_code == 0
+    assert fine.output.startswith("000456: no_deficit\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("nobody",), "account 'nobody' is not in this run"),
+        (("000123", "--objective", "cheapest"), "expected one of per_dollar_traded"),
+        (("000123", "--buffer", "-1"), "at least 0"),
+        (("000123", "--out", "steps.xls"), "ends in .csv or .parquet"),
+    ],
+)
+def test_plans_that_are_refused(folder: Path, arguments: tuple[str, ...], problem: str) -> None:
+    done = invoke("margin-calls", "plan", folder / "run", *arguments)
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1
+    assert problem in done.stderr
+
+
+def test_a_plan_nobody_can_carry_out_is_exit_code_3(folder: Path) -> None:
+    done = invoke("margin-calls", "plan", folder / "run", "000123", "--halted", "XYZ")
+    assert done.exit_code == 3
+    assert "cannot_cure" in done.output
+    assert "30.26 remain: to be paid in" in done.output
+
+
+def test_strategy_based_runs_are_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+    where = ("--market", folder / "firm/market", "--book", folder / "firm/book", "--out", tmp_path / "run")
+    assert invoke("run", *where, "--regime", "regt").exit_code == 0
+    for command in (
+        ("run", tmp_path / "run", "--ledger", tmp_path / "calls.db"),
+        ("plan", tmp_path / "run", "000123"),
+        ("sheet", tmp_path / "run", "000123", "--out", tmp_path / "sheet.html"),
+    ):
+        done = invoke("margin-calls", *command)
+        assert done.exit_code == 2, command
+        assert done.stderr.count("\n") == 1
+        assert "strategy-based margin has no" in done.stderr
+    assert not (tmp_path / "calls.db").exists()
 
 
 class Page(HTMLParser):

@@ -88,6 +88,11 @@ def test_what_is_no_list_of_regimes_is_refused(sides: object) -> None:
         sg.compare(BOOK, MARKET, sides)  # type: ignore[arg-type]
 
 
+def test_a_name_that_is_no_regime_is_answered_with_those_that_are() -> None:
+    with pytest.raises(sg.ParameterError, match=r"^nope: expected tims, .* regt, regt-ib or path/to"):
+        sg.compare(BOOK, MARKET, ["tims", "nope"])
+
+
 def test_a_side_that_does_not_fit_is_named() -> None:
     with pytest.raises(sg.InputError, match=r"^deribit: .*'X'"):
         sg.compare(BOOK, MARKET, ["tims", "deribit"])

@@ -12,6 +12,7 @@ from desk_world import priced
 from small_desk import BACKEND, CALL, CENT, HELD, PLAIN, PUT, desk, row
 
 import shockgrid as sg
+from shockgrid.reg_t import regt_rules
 
 
 def test_between_quotes_the_model_moves_and_the_mark_stays() -> None:
@@ -73,6 +74,13 @@ def test_a_mark_that_no_vol_gives_keeps_the_last_one() -> None:
     assert live.rejects["key"].tolist() == [CALL]
     np.testing.assert_array_equal(live.market.instruments.vols, before)
     assert row(live)["equity_at_marks"] == pytest.approx(11_000.0 - 30_000.0, abs=CENT)
+
+
+@pytest.mark.parametrize("regime", ["tims", regt_rules()])
+def test_what_is_no_regime_is_refused_as_by_margin(regime: Any) -> None:
+    held = book([("A", "X", 100.0)])
+    with pytest.raises(sg.InputError, match="expected a Regime or a Policy"):
+        sg.Desk(held, priced(), regime, backend=BACKEND)
 
 
 def test_an_update_that_is_refused_never_happened() -> None:

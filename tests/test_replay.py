@@ -150,6 +150,18 @@ def test_the_command(tmp_path: Path) -> None:
     assert "needs --market" in refused.output
 
 
+def test_a_partial_account_is_exit_code_3_as_in_a_run(tmp_path: Path) -> None:
+    TICKS.to_csv(tmp_path / "tape.csv", index=False)
+    held, priced = book_folder(tmp_path / "book"), str(market_folder(tmp_path / "market"))
+    rows = pd.read_parquet(held / "positions.parquet")
+    stranger = rows.assign(account="stranger")
+    write_parquet(pd.concat([rows, stranger], ignore_index=True), held / "positions.parquet")
+    command = ["replay", str(tmp_path / "tape.csv"), "--book", str(held), "--regime", "tims"]
+    told = CliRunner().invoke(app, [*command, "--market", priced])
+    assert told.exit_code == 3
+    assert "exit 3: 1 margin groups are PARTIAL or UNRELIABLE, the first is stranger" in told.output
+
+
 def test_on_a_terminal_it_is_drawn(tmp_path: Path) -> None:
     TICKS.to_csv(tmp_path / "tape.csv", index=False)
     desk, breaches = opened(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,12 @@ def test_the_command(tmp_path: Path) -> None:
     refused = runner.invoke(app, ["why", str(folders[0]), str(folders[1]), "nobody"])
     assert refused.exit_code == 2
     assert "no such account" in refused.output
+    manifest = folders[0] / "manifest.json"
+    ran_by = json.loads(manifest.read_text())["backend"]
+    manifest.write_text(manifest.read_text().replace(f'"backend": "{ran_by}"', '"backend": "other"'))
+    refused = runner.invoke(app, ["why", str(folders[0]), str(folders[1]), account])
+    assert refused.exit_code == 2
+    assert "was computed by other" in refused.output
 
 
 def test_a_coin_is_paid_at_its_spot() -> None:

@@ -15,6 +15,7 @@ from shockgrid.cli_common import (
     LotsOption,
     MapOption,
     MarketOption,
+    RegimeOption,
     refusals,
 )
 from shockgrid.cli_desk import replay, why
@@ -88,9 +89,7 @@ def run(
     market: MarketOption,
     book: BookOption,
     out: Annotated[Path, typer.Option(help="Run folder to write.")],
-    regime: Annotated[
-        str, typer.Option(help="tims, house, regt, derive, span, deribit, or path/to/file.py:name.")
-    ] = "",
+    regime: RegimeOption = "",
     policy: Annotated[Path | None, typer.Option(help="policy.toml: regimes by program.")] = None,
     backend: BackendOption = "auto",
     lots: LotsOption = False,

@@ -109,6 +109,33 @@ def sheet(
 
 
 @calls_app.command()
+def plan(
+    run_folder: RunArgument,
+    account: Annotated[str, typer.Argument(help="An account or margin group.")],
+    objective: Annotated[
+        str, typer.Option(help="per_dollar_traded, per_cost or fewest_orders.")
+    ] = "per_dollar_traded",
+    buffer: Annotated[float, typer.Option(help="Excess to reach, as a share of the requirement.")] = 0.01,
+    halted: Annotated[
+        list[str] | None, typer.Option("--halted", help="A symbol or underlying that does not trade.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the steps as CSV or Parquet too.")] = None,
+) -> None:
+    """Print what to close, in which order, until the account is covered, from the inputs of a run.
+
+    Exit 3 when that is left to a person or no closing covers it.
+    """
+    from shockgrid.cli_calls_plan import UNSOLVED, print_plan, run_plan
+
+    with refusals():
+        group, found = run_plan(run_folder, account, objective, buffer, halted or [])
+        if out is not None:
+            write_table(found.steps, out)
+        print_plan(group, found)
+        raise typer.Exit(3 if found.accounts["status"].isin(UNSOLVED).any() else 0)
+
+
+@calls_app.command()
 def record(
     ledger: LedgerArgument,
     call: Annotated[str, typer.Argument(metavar="CALL", help="Its id, as list prints it.")],

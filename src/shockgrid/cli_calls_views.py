@@ -67,7 +67,7 @@ def read_sheet(folder: Path, account: str, ledger: str, calendar: SessionCalenda
     groups = read_run_table(folder, "groups")
     evidence, as_of = run_evidence(folder)
     own = accounts[accounts["margin_group"] == group]
-    row = own.iloc[0]
+    row, calls = own.iloc[0], margin_calls(own, as_of, calendar, rules=rules)
     kept = None
     if ledger:
         opened = Ledger.open(ledger, create=False)
@@ -79,7 +79,7 @@ def read_sheet(folder: Path, account: str, ledger: str, calendar: SessionCalenda
         lines=requirement_lines(row),
         groups=groups[groups["margin_group"] == group],
         positions=positions[positions["margin_group"] == group],
-        calls=margin_calls(own, as_of, calendar, rules=rules),
+        calls=calls,
         ledger=kept,
         as_of=instant_text(as_of),
         run_id=evidence.run_id,

@@ -14,6 +14,12 @@ BackendOption: TypeAlias = Annotated[str, typer.Option(help="auto, or a backend 
 MapOption: TypeAlias = Annotated[Path | None, typer.Option("--map", help="MAP.toml for files of your own.")]
 MarketOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of the market tables.")]
 BookOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of positions and accounts.")]
+RegimeOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="tims, rbh_bd, rbh_mm, house, house-rules, regt, derive, span, deribit, or path/to/file.py:name."
+    ),
+]
 LotsOption: TypeAlias = Annotated[
     bool, typer.Option("--lots", help="Sum rows that repeat an account and symbol.")
 ]

@@ -16,15 +16,18 @@ def replay(
     ],
     book: Annotated[Path, typer.Option(help="Folder of positions and accounts.")],
     market: Annotated[Path | None, typer.Option(help="Market folder that the ticks move.")] = None,
-    regime: Annotated[str, typer.Option(help="As for run.")] = "",
+    regime: Annotated[str, typer.Option(help="As for run, but not regt.")] = "",
     policy: Annotated[Path | None, typer.Option(help="policy.toml: regimes by program.")] = None,
     backend: BackendOption = "auto",
 ) -> None:
-    """Send recorded ticks or snapshots through the desk: breaches, the slowest tick, the age of the data."""
+    """Send recorded ticks or snapshots through the desk: breaches, the slowest tick, the age of the data.
+
+    Exit codes as for run.
+    """
     from shockgrid.cli_replay import replay_tape
 
     with refusals():
-        replay_tape(source, book, market, regime, policy, backend)
+        raise typer.Exit(replay_tape(source, book, market, regime, policy, backend))
 
 
 def why(

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from shockgrid.cli_views import console, money
+from shockgrid.cli_views import console, exit_status, money
 from shockgrid.desk import Desk
 from shockgrid.desk.breaches import Breaches
 from shockgrid.desk.replay import Source, Step, replayed
@@ -29,8 +29,8 @@ LAST_BREACHES = 12  #: rows of the live view
 
 def replay_tape(
     source: Path, book: Path, market: Path | None, regime: str, policy: Path | None, backend: str
-) -> None:
-    """Replay a tape and print what became of the firm.
+) -> int:
+    """Replay a tape and print what became of the firm; the exit code of ``run``.
 
     Raises
     ------
@@ -51,6 +51,10 @@ def replay_tape(
             view.show(step, breaches)
     breaches.close(desk.time)
     _print_end(screen, desk, steps, breaches)
+    code, reason = exit_status(desk.accounts, desk.book.rejects)
+    if code:
+        screen.print(Text(f"exit {code}: {reason}"))
+    return code
 
 
 def _opened(source: Path, market: Path | None) -> tuple[Market, Source]:

@@ -37,15 +37,20 @@ def print_why(first: Path, last: Path, account: str) -> None:
     """
     requests = [verify_run(folder) for folder in (first, last)]
     moments = [_moment(request) for request in requests]
+    if requests[0].backend != requests[1].backend:
+        problem = (
+            f"{first} was computed by {requests[0].backend}, {last} by {requests[1].backend}: "
+            "their last digits differ; make one of them again with --backend of the other"
+        )
+        raise ShockgridError(problem)
     told = why(moments[0], moments[1], account, backend=get_backend(requests[1].backend))
     for folder, moment, row in ((first, moments[0], 0), (last, moments[1], -1)):
         groups = moment.book.accounts.set_index("account")["margin_group"]
         known = read_run_table(folder, "accounts").set_index("margin_group").loc[groups.loc[account]]
         for name in FIGURES:
             if float(told[name].iloc[row]) != float(known[name]):
-                problem = (
-                    f"{folder}: {name} of {account} comes out as {told[name].iloc[row]!r}, not as the run's"
-                )
+                found = float(told[name].iloc[row])
+                problem = f"{folder}: {name} of {account} comes out as {found!r}, not as the run's"
                 raise ShockgridError(problem)
     table = Table(title=f"{account}: {first} to {last}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("step")

@@ -182,7 +182,7 @@ def _compared(laid: Laid, results: dict[str, Result], spent: dict[str, float], b
 
 def _total(name: str, result: Result, rates: Any, shorted: Any, seconds: float) -> dict[str, Any]:
     accounts = result.accounts
-    short = accounts["excess"].round(2) < 0.0
+    short = result.short()
     initial = accounts.get("initial_requirement")
     return {
         "side": name,

@@ -11,11 +11,12 @@ import pandas as pd
 
 from shockgrid.arrays import Floats
 from shockgrid.engine import Plan
-from shockgrid.errors import InputError
+from shockgrid.errors import InputError, ParameterError
 from shockgrid.market import HELD_OUTRIGHT
 from shockgrid.reg_t import RegtResult, RegtRules, regt_rules
 from shockgrid.reg_t.rules import NAMES
 from shockgrid.regimes import load_regime
+from shockgrid.regimes.policy import BUILT_IN
 from shockgrid.requirement import MarginResult, Regime
 from shockgrid.requirement.regime import HasPrograms
 
@@ -29,7 +30,12 @@ FIXED = ("margin_group", "currency", "equity_at_marks", "short_value", "reliabil
 def load_side(name: str, folder: str | Path = ".") -> Regime | RegtRules:
     """A side by name: "regt", "regt-ib", or what ``load_regime`` knows. Raises ParameterError."""
     variant = next((variant for variant, known in NAMES.items() if known == name), None)
-    return load_regime(name, folder) if variant is None else regt_rules(variant)
+    if variant is not None:
+        return regt_rules(variant)
+    if ":" not in name and name not in BUILT_IN:
+        problem = f"{name}: expected {', '.join([*BUILT_IN, *NAMES.values()])} or path/to/file.py:name"
+        raise ParameterError(problem)
+    return load_regime(name, folder)
 
 
 def sides_of(regimes: Mapping[str, Side | str] | Iterable[Side | str]) -> dict[str, Side]:

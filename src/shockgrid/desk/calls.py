@@ -15,6 +15,7 @@ from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_table import CallRules, call_rules
 from shockgrid.errors import InputError
 from shockgrid.requirement import MarginResult
+from shockgrid.requirement.equity import in_cents
 
 MEASURED = ("fed", "intraday")  #: kinds that a margin run does not see
 LARGEST_AMOUNT = 9e16  #: in cents it just fits 64 bits
@@ -106,7 +107,7 @@ def deficits(
 
     Also ``ignore_below``, and ``amends``: whether an open call of the kind takes a new deficit up.
     """
-    accounts = _amounts(result.accounts if isinstance(result, MarginResult) else result)
+    accounts = _amounts(result if isinstance(result, pd.DataFrame) else result.accounts)
     trade_date = calendar.trade_date(as_of)
     places, kinds, amounts = _measured_here(accounts, rules)
     if measured is not None:
@@ -153,8 +154,7 @@ def to_cents(amounts: Any) -> NDArray[np.int64]:
     >>> to_cents([319.99, -0.005, 2819.985]).tolist()
     [31999, 0, 281999]
     """
-    values = np.asarray(amounts, np.float64)
-    return np.floor(np.round(values * 100.0, 6) + 0.5).astype(np.int64)
+    return in_cents(amounts).astype(np.int64)
 
 
 def _amounts(accounts: pd.DataFrame) -> pd.DataFrame:
@@ -162,6 +162,11 @@ def _amounts(accounts: pd.DataFrame) -> pd.DataFrame:
     needed = ["margin_group", "equity_at_marks", "exchange_requirement", "house_requirement"]
     needed += ["minimum_equity", "exchange_regime", *_FROM_ACCOUNTS]
     missing = [name for name in needed if name not in accounts.columns]
+    if "pairing_benefit" in accounts.columns:
+        problem = (
+            "strategy-based margin has no exchange and house side: its deficits can be given as measured"
+        )
+        raise InputError(problem, table="accounts", column=missing[0])
     if missing:
         problem = "required column is missing: expected the accounts of a margin run"
         raise InputError(problem, table="accounts", column=missing[0])

@@ -33,7 +33,7 @@ from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
 from shockgrid.desk.what_if import Setting, max_size, what_if, what_ifs, working_orders
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.requirement.margin import programs_by_name
+from shockgrid.requirement.margin import programs_by_name, require_kinds
 from shockgrid.requirement.regime import HasPrograms, Regime
 from shockgrid.requirement.result import MarginResult
 
@@ -69,6 +69,7 @@ class Desk:
         *,
         backend: str | Backend = "auto",
     ) -> None:
+        require_kinds(book, market, regime_or_policy)
         self.regime_or_policy = regime_or_policy
         self.backend = get_backend(backend)
         programs = programs_by_name(regime_or_policy)

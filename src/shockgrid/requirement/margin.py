@@ -73,7 +73,7 @@ def margin(
     InputError : a regime does not fit the market, or a policy the book.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
-    _require_kinds(book, market, regime_or_policy, threads)
+    require_kinds(book, market, regime_or_policy, threads)
     clock, engine = Clock(), get_backend(backend)
     told = len(_backend_notes(engine))
     laid = laid_out(book, market, engine, clock)
@@ -138,7 +138,8 @@ def margined(
     )
 
 
-def _require_kinds(book: object, market: object, regime: object, threads: object) -> None:
+def require_kinds(book: object, market: object, regime: object, threads: object = None) -> None:
+    """Refuse what is no book, market, regime or number of threads. Raises InputError."""
     expected = (
         (book, isinstance(book, Book), "book: expected a Book"),
         (market, isinstance(market, Market), "market: expected a Market"),

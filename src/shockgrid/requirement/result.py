@@ -15,6 +15,7 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.contributions import contributions
+from shockgrid.requirement.equity import falls_short
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.explain import tree_frame
 from shockgrid.requirement.frames import by_account_and_symbol, group_columns, position_columns
@@ -167,8 +168,8 @@ class MarginResult:
         return self.accounts[column] * rates.astype(np.float64)
 
     def short(self) -> pd.Series:
-        """Mask of the margin groups in deficit, by at least half a cent."""
-        return self.accounts["excess"].round(2) < 0.0
+        """Mask of the margin groups in deficit, requirement and equity each to the cent."""
+        return falls_short(self.accounts)
 
     def explain(self, account: str) -> pd.DataFrame:
         """The tree of an account's margin group: level, name, amount, scenario and shocks.
