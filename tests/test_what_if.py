@@ -121,3 +121,14 @@ def test_an_account_in_doubt_stays_in_doubt() -> None:
     doubtful = replace(live.book, partial=frozenset({"A"}))
     again = sg.Desk(doubtful, PLAIN, sg.tims(), backend=BACKEND)
     assert again.what_if("A", [{"symbol": "X", "quantity": 1.0}])["requirement"].iloc[0] > 0.0
+
+
+def test_any_text_names_a_case_and_an_unknown_account_is_told() -> None:
+    live = sg.Desk(held(), priced(), sg.house())
+    account = live.book.accounts["account"].iloc[0]
+    order = {"account": account, "symbol": "X", "quantity": 1.0}
+    told = live.what_ifs(pd.DataFrame([{"case": "", **order}, {"case": "1", **order}]))
+    assert told["case"].tolist() == ["", "1"]
+    assert told["requirement"].iloc[0] == told["requirement"].iloc[1]
+    with pytest.raises(sg.InputError, match="expected an account"):
+        live.what_ifs(pd.DataFrame([{"case": "1", **order, "account": "nobody"}]))

@@ -143,11 +143,11 @@ def _bought_for_nothing(book: Book, market: Market, rows: Codes) -> Mask:
 def _families(market: Market) -> Codes:
     """Class-group code of each underlying, in canonical order."""
     names = market.underlyings
-    families = pd.DataFrame(
-        {"portfolio": names.portfolio_groups, "product": names.product_groups, "class": names.class_groups}
-    )
-    groups = families.groupby(["portfolio", "product", "class"], sort=True)
-    return np.asarray(groups.ngroup(), np.intp)
+    families = np.zeros(len(names.names), np.intp)
+    for groups in (names.portfolio_groups, names.product_groups, names.class_groups):
+        codes, found = pd.factorize(groups, sort=True)
+        families = families * len(found) + codes
+    return np.asarray(np.unique(families, return_inverse=True)[1], np.intp)
 
 
 def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tuple[Any, Any]:

@@ -99,6 +99,33 @@ class Layout:
             return self.series.take(part)
         return series(self.market, rows)
 
+    @cached_property
+    def held_places(self) -> Codes:
+        """[P] where each position's instrument is laid out."""
+        starts = self.group_columns[:-1]
+        sizes = np.diff(self.leaf_positions[self.group_leaves])
+        return np.asarray(self.columns + np.repeat(starts, sizes), np.intp)
+
+    def part(self, first: int, last: int, market: Market) -> Layout:
+        """Class groups ``first`` to ``last - 1`` alone, over this market: one with the same instruments."""
+        sections = slice(*self.group_sections[[first, last]].tolist())
+        leaves = slice(*self.group_leaves[[first, last]].tolist())
+        columns = slice(*self.section_starts[[sections.start, sections.stop]].tolist())
+        rows = slice(*self.leaf_positions[[leaves.start, leaves.stop]].tolist())
+        groups = slice(first, last + 1)
+        return Layout(
+            market=market,
+            instruments=self.instruments[columns],
+            underlyings=self.underlyings[sections],
+            section_starts=self.section_starts[sections.start : sections.stop + 1] - columns.start,
+            group_sections=self.group_sections[groups] - sections.start,
+            group_leaves=self.group_leaves[groups] - leaves.start,
+            leaves=self.leaves[leaves],
+            leaf_positions=self.leaf_positions[leaves.start : leaves.stop + 1] - rows.start,
+            columns=self.columns[rows],
+            weights=self.weights[rows],
+        )
+
     def batch(self, states: MarketStates) -> Batch:
         """All class groups under these states, ready for ``Backend.worst``."""
         found, codes = states.distinct(self.underlyings)

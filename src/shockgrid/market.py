@@ -64,7 +64,8 @@ class Underlyings(_Columns):
 
     def codes(self, names: Any) -> Codes:
         """Row of each name, -1 where it is not an underlying of this market."""
-        return np.asarray(pd.Index(self.names).get_indexer(pd.Index(names)), np.intp)
+        known, wanted = (pd.Index(texts, dtype=object) for texts in (self.names, names))
+        return np.asarray(known.get_indexer(wanted), np.intp)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenarios import ScenarioSet
@@ -50,6 +50,17 @@ class MarketStates:
             bool((weights != 1.0).any()),
             revised,
         )
+
+    def differs(self, other: MarketStates) -> Mask:
+        """Which underlyings [U] the same set treats in another way over another state of the market."""
+        changed = np.zeros(len(self.names), np.bool_)
+        for name in ("spot_shocks", "vol_shocks", "weights"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine.shape != theirs.shape:  # weights are one row for all where there is no underlying
+                return np.ones_like(changed)
+            if mine.shape[0] == len(changed):
+                changed |= ~((mine == theirs) | (np.isnan(mine) & np.isnan(theirs))).all(axis=1)
+        return changed
 
     def distinct(self, underlyings: Codes) -> tuple[tuple[States, ...], Codes]:
         """The states of these underlyings [K], each set of them once, and which is whose, [K]."""

@@ -34,6 +34,7 @@ BY_ROW = {
     "tables": 4 * RANGES,
     "places": 4,
 }
+SECTION = np.dtype(Section)  #: read once: NumPy takes long over a structure of ctypes
 #: How a run of neighbours with the same states is laid out for the library.
 Lay: TypeAlias = Callable[[Series, States], Columns]
 
@@ -133,7 +134,7 @@ class _Laid:
         """A ``Section`` for each underlying: a part of the columns of its neighbours with the same states."""
         low, high = self._batch.group_sections[[0, -1]]
         starts = self._batch.section_starts[low : high + 1]
-        sections = np.empty(len(starts) - 1, np.dtype(Section))
+        sections = np.empty(len(starts) - 1, SECTION)
         first = 0
         for part in self.columns:
             whole_run = np.frombuffer(bytes(part.section), sections.dtype)[0]

@@ -21,9 +21,9 @@ class Change(NamedTuple):
     before: Mapping[str, Any]
 
 
-def watched(columns: Mapping[str, Any], codes: Codes) -> dict[str, Any]:
-    """A copy of the watched columns of these margin groups."""
-    return {name: columns[name][codes] for name in WATCHED}
+def watched(columns: Mapping[str, Any], codes: Any) -> dict[str, Any]:
+    """A copy of the watched columns of these margin groups, codes or a slice of them."""
+    return {name: columns[name][codes].copy() for name in WATCHED}
 
 
 def changes_frame(names: Texts, change: Change, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -37,9 +37,11 @@ def changes_frame(names: Texts, change: Change, columns: Mapping[str, Any]) -> p
     found: dict[str, Any] = {"margin_group": names[codes]}
     for name in WATCHED:
         found[f"{name}_before"], found[name] = change.before[name], after[name]
+    index = pd.RangeIndex(len(codes))
     for name in ("margin_group", "reliability_before", "reliability"):
-        found[name] = pd.Series(found[name], dtype=object)  # no search for a narrower type
-    return pd.DataFrame(found, copy=False)
+        # no search for a narrower type
+        found[name] = pd.Series(found[name], index, dtype=object, copy=False)
+    return pd.DataFrame(found, index=index, copy=False)
 
 
 def _taken(change: Change, rows: Codes) -> Change:

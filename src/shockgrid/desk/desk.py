@@ -203,7 +203,9 @@ class Desk:
         return max_size(self._setting(), account, symbol, side, largest=largest)
 
     def _setting(self) -> Setting:
-        return Setting(self.book, self.market, self.regime_or_policy, self.backend, self._live.starts)
+        live = self._live
+        where = live.starts, live.plan.account_groups, live.accounts_index
+        return Setting(live.book, live.market, self.regime_or_policy, self.backend, *where)
 
     def stale(self, max_age: timedelta) -> pd.DataFrame:
         """Held underlyings whose spot is older than this at ``time``: underlying, spot_utc, age."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.book import LARGEST_QUANTITY, Book
 from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, REJECT_COLUMNS, Door
 from shockgrid.desk.spans import rows_of_accounts
@@ -16,7 +16,6 @@ from shockgrid.market import Market
 from shockgrid.symbols import canonical
 
 FUTURES = ("future", "perpetual")
-KEYS = ["account", "symbol"]
 
 
 class Fills(NamedTuple):
@@ -40,8 +39,10 @@ def read_fills(source: Any, book: Book, market: Market) -> Fills:
     quantities = door.number("quantity", low=-LARGEST_QUANTITY, high=LARGEST_QUANTITY)
     prices = door.number("price", low=0.0, high=LARGEST_PRICE)
     table = market.instruments
-    accounts = np.asarray(pd.Index(book.accounts["account"]).get_indexer(pd.Index(names)), np.intp)
-    held = np.asarray(pd.Index(table.symbols).get_indexer(pd.Index(symbols)), np.intp)
+    accounts, held = (
+        np.asarray(pd.Index(known, dtype=object).get_indexer(pd.Index(given, dtype=object)), np.intp)
+        for known, given in ((book.accounts["account"], names), (table.symbols, symbols))
+    )
     door.reject(accounts < 0, "account", "E_ACCOUNT", "expected an account of the book")
     door.reject(held < 0, "symbol", "E_INSTRUMENT", "expected a symbol of the market")
     coin = np.append(table.inverse & ~table.is_option, False)[held]
@@ -59,42 +60,63 @@ def booked(book: Book, market: Market, fills: Fills, starts: Codes) -> Book:
     quantity-weighted mean where a position grows, stays where it shrinks, and is the fill's where it opens or
     turns. A position that is closed stays in the book with a quantity of 0.
     """
-    frame = pd.DataFrame(
-        {
-            "account": book.accounts["account"].to_numpy(object)[fills.accounts],
-            "symbol": market.instruments.symbols[fills.instruments],
-            "owner": fills.accounts,
-            "instrument": fills.instruments,
-            "quantity": fills.quantities,
-            "price": fills.prices,
-        }
-    )
-    rows = rows_of_accounts(starts, np.unique(fills.accounts))
-    own, fresh = _with_rows(book.positions.iloc[rows], frame[KEYS])
-    index = pd.MultiIndex.from_frame(own[KEYS])
+    own = _own_rows(book, market, fills, starts)
     cash = book.accounts["cash"].to_numpy(np.float64).copy()
-    quantities, paid = (own[name].to_numpy(np.float64).copy() for name in ("quantity", "price_paid"))
-    for _, turn in frame.groupby(frame.groupby(KEYS).cumcount()):
-        at = np.asarray(index.get_indexer(pd.MultiIndex.from_frame(turn[KEYS])), np.intp)
-        money, quantities[at], paid[at] = _booked(turn, quantities[at], paid[at], book, market)
-        np.add.at(cash, turn["owner"].to_numpy(np.intp), money)
-    own = own.assign(quantity=quantities, price_paid=paid)
+    quantities, paid = (
+        np.append(book.positions[name].to_numpy(np.float64)[own.rows], np.full(len(own.fresh), blank))
+        for name, blank in (("quantity", 0.0), ("price_paid", np.nan))
+    )
+    for turn in own.turns:
+        at = own.places[turn]
+        money, quantities[at], paid[at] = _booked(fills, turn, quantities[at], paid[at], book, market)
+        np.add.at(cash, fills.accounts[turn], money)
     return replace(
         book,
         accounts=book.accounts.assign(cash=cash),
-        positions=_put_back(book.positions, own, rows, fresh),
+        positions=_put_back(book, market, fills, own, quantities, paid, starts),
         partial=book.partial | fills.doubted,
     )
 
 
+class _Own(NamedTuple):
+    """Where fills belong: n rows of the positions, and below them those that they open."""
+
+    rows: Codes  #: [n] of the book's positions: all that their accounts hold
+    fresh: Codes  #: of each position that is opened, the first fill
+    places: Codes  #: of each fill, among both
+    turns: list[Codes]  #: the fills in turns, of which each has at most one of a position
+
+
+def _own_rows(book: Book, market: Market, fills: Fills, starts: Codes) -> _Own:
+    accounts, symbols = np.unique(fills.accounts), pd.Index(market.instruments.symbols, dtype=object)
+    rows = rows_of_accounts(starts, accounts)
+    held = symbols.get_indexer(pd.Index(book.positions["symbol"].iloc[rows], dtype=object))
+    owners = np.repeat(accounts, starts[accounts + 1] - starts[accounts])
+    known = np.where(held >= 0, owners * len(symbols) + held, -1)  # nobody can trade the others
+    wanted = fills.accounts * len(symbols) + fills.instruments
+    distinct, first, of = np.unique(wanted, return_index=True, return_inverse=True)
+    order = np.argsort(known, kind="stable")
+    near: Codes = np.asarray(np.searchsorted(known[order], distinct), np.intp)
+    there = np.append(known[order], -1)[near] == distinct
+    fresh = np.sort(first[~there])
+    places = np.empty(len(distinct), np.intp)
+    places[there] = order[near[there]]
+    places[of[fresh]] = len(rows) + np.arange(len(fresh))
+    by_position = np.argsort(of, kind="stable")
+    starts_of = np.searchsorted(of[by_position], np.arange(len(distinct)))
+    rank = np.empty(len(of), np.intp)
+    rank[by_position] = np.arange(len(of)) - starts_of[of[by_position]]
+    turns = [np.flatnonzero(rank == turn) for turn in range(int(rank.max(initial=-1)) + 1)]
+    return _Own(rows, fresh, places[of], turns)
+
+
 def _booked(
-    turn: pd.DataFrame, held: Floats, paid: Floats, book: Book, market: Market
+    fills: Fills, turn: Codes, held: Floats, paid: Floats, book: Book, market: Market
 ) -> tuple[Floats, Floats, Floats]:
     """Cash to each account, new quantity and new price paid of one fill a position."""
     table = market.instruments
-    rows, owners = turn["instrument"].to_numpy(np.intp), turn["owner"].to_numpy(np.intp)
-    quantities = turn["quantity"].to_numpy(np.float64)
-    price, before = (table.coin_values(column, rows) for column in (turn["price"].to_numpy(np.float64), paid))
+    rows, owners, quantities = fills.instruments[turn], fills.accounts[turn], fills.quantities[turn]
+    price, before = (table.coin_values(column, rows) for column in (fills.prices[turn], paid))
     after = held + quantities
     closed = np.where(held * quantities < 0.0, np.minimum(np.abs(held), np.abs(quantities)), 0.0)
     realised = np.where(closed > 0.0, np.sign(held) * closed * (price - before), 0.0)
@@ -110,25 +132,50 @@ def _booked(
     return worth / rates, after, table.coin_values(new, rows)
 
 
-def _with_rows(positions: pd.DataFrame, keys: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The positions, and below them a row of quantity 0 for every (account, symbol) that has none."""
-    known = pd.MultiIndex.from_frame(positions[KEYS])
-    wanted = keys[~pd.MultiIndex.from_frame(keys).isin(known)].drop_duplicates()
-    fresh = wanted.assign(quantity=0.0, price_paid=np.nan, line=0)
-    return (pd.concat([positions, fresh]) if len(fresh) else positions), len(fresh)
-
-
-def _put_back(positions: pd.DataFrame, own: pd.DataFrame, rows: Codes, fresh: int) -> pd.DataFrame:
-    """All positions with these rows as they are in ``own``, the last ``fresh`` of which are new; sorted."""
-    columns = {}
-    for name in ("quantity", "price_paid"):
+def _put_back(
+    book: Book,
+    market: Market,
+    fills: Fills,
+    own: _Own,
+    quantities: Floats,
+    paid: Floats,
+    starts: Codes,
+) -> pd.DataFrame:
+    """All positions with the accounts' own as they are now, and those that are new in their places."""
+    positions, columns = book.positions, {}
+    for name, now in (("quantity", quantities), ("price_paid", paid)):
         columns[name] = positions[name].to_numpy(np.float64).copy()
-        columns[name][rows] = own[name].to_numpy(np.float64)[: len(rows)]
+        columns[name][own.rows] = now[: len(own.rows)]
     changed = positions.assign(**columns)
-    if not fresh:
+    if not len(own.fresh):
         return changed
-    joined = pd.concat([changed, own.iloc[len(rows) :]], ignore_index=True)
-    return joined.sort_values(KEYS, kind="stable", ignore_index=True)
+    owners, symbols = fills.accounts[own.fresh], market.instruments.symbols[fills.instruments[own.fresh]]
+    added = pd.DataFrame(
+        {
+            "account": book.accounts["account"].to_numpy(object)[owners],
+            "symbol": symbols,
+            "quantity": quantities[len(own.rows) :],
+            "price_paid": paid[len(own.rows) :],
+            "line": 0,
+        }
+    )
+    order = _in_places(positions, own, owners, symbols, starts)
+    return pd.concat([changed, added], ignore_index=True).iloc[order].reset_index(drop=True)
+
+
+def _in_places(positions: pd.DataFrame, own: _Own, owners: Codes, symbols: Texts, starts: Codes) -> Codes:
+    """The order of all positions by account and symbol, with new ones of these below them."""
+    count = len(own.rows)
+    held = np.append(positions["symbol"].iloc[own.rows].to_numpy(object), symbols)
+    everybody = np.repeat(np.arange(len(starts) - 1), np.diff(starts))[own.rows]
+    ranks = np.unique(held, return_inverse=True)[1]
+    order = np.lexsort((ranks, np.append(everybody, owners)))
+    old = order < count
+    fresh = order[~old] - count
+    before = np.cumsum(old)[~old]  # rows of their accounts, and of accounts before them that trade
+    earlier = np.searchsorted(everybody, owners[fresh])
+    places = starts[owners[fresh]] + before - earlier
+    return np.insert(np.arange(len(positions)), places, len(positions) + fresh)
 
 
 def deposited(book: Book, account: Any, amount: Any) -> tuple[Book, pd.DataFrame]:

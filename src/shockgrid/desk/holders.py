@@ -121,7 +121,7 @@ class Part:
         return Figures(account_figures(totals, side.evaluator.standard_states, rates), self.places)
 
     def _found(self) -> Collected:
-        found, rows = self.side.found, self.leaves
+        found, rows = self.side.found, run_of(self.leaves)
         leaves = replace(
             self.template,
             losses=found.leaves.losses[rows],
@@ -135,8 +135,8 @@ class Part:
             leaves,
             found.stand_alone[rows],
             found.charges[rows],
-            replace(found.nodes.take(self.nodes), margin_groups=self.node_groups),
-            replace(found.unoffset.take(self.unoffset), margin_groups=self.unoffset_groups),
+            replace(found.nodes.take(run_of(self.nodes)), margin_groups=self.node_groups),
+            replace(found.unoffset.take(run_of(self.unoffset)), margin_groups=self.unoffset_groups),
             None if found.expiries is None else self._expiry_rows(found.expiries),
         )
 
@@ -157,10 +157,18 @@ class View:
 
     def __init__(self, whole: Plan, starts: Codes, sides: Iterable[Side], codes: Codes) -> None:
         self.codes = codes
+        self.rows = run_of(codes)
         self.plan = restricted(whole, codes, starts)
         self.parts = [Part.of(side, codes, self.plan) for side in sides]
         self.status: Texts = np.zeros(0, object)
         self.judged_by: tuple[Mask, Mask] | None = None  #: the doubts that ``status`` was found with
+
+
+def run_of(codes: Codes) -> Any:
+    """The same ascending rows as a slice, where they follow one upon another: it is read at once."""
+    if len(codes) and codes[-1] - codes[0] + 1 == len(codes):
+        return slice(int(codes[0]), int(codes[-1]) + 1)
+    return codes
 
 
 def _places(rows: Codes, size: int) -> Codes:

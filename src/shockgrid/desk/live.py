@@ -85,6 +85,7 @@ class Live:
         self.plan, self.values, self.sides, self._strays = whole, values, sides, strays
         self._terms: Terms = terms_of(whole, chosen, [regime for regime, _ in assigned])
         self._worth, self.starts = Worth(whole, values), account_starts(book)
+        self.accounts_index = pd.Index(book.accounts["account"].to_numpy(object), dtype=object)
         self._doubts: tuple[Mask, Mask] = doubtful(market)
         self._views: dict[frozenset[str], View] = {}
         self._lay_out()
@@ -193,15 +194,15 @@ class Live:
                     values[held] = self.backend.get(priced)[0]
 
     def _store(self, view: View) -> Change:
-        before = watched(self.columns, view.codes)
+        before = watched(self.columns, view.rows)
         columns, binding = self._figures(view)
         for name, values in columns.items():
-            self.columns[name][view.codes] = values
-        self.binding[view.codes] = binding
+            self.columns[name][view.rows] = values
+        self.binding[view.rows] = binding
         return Change(view.codes, before)
 
     def _figures(self, view: View) -> tuple[dict[str, Any], Codes]:
-        terms, market = self._terms.take(view.codes), self.market
+        terms, market = self._terms.take(view.rows), self.market
         found = [part.figures(market, terms.rates[part.places]) for part in view.parts]
         charges, status = self._reliability(view)
         return account_columns(terms, found, self._worth.of(view.codes), charges, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,18 @@ from shockgrid.engine import ClassGroup, Plan
 def rows_of(plan: Plan, accounts: Texts, symbols: Texts) -> Codes:
     """Row of the plan's positions of each (account, symbol), -1 where it has none or the account is another
     plan's."""
-    owners = pd.Index(plan.book.accounts["account"]).get_indexer(pd.Index(accounts))
-    instruments = pd.Index(plan.market.instruments.symbols).get_indexer(pd.Index(symbols))
-    held = plan.positions
+    owners = _places(plan.book.accounts["account"], accounts)
+    instruments = _places(plan.market.instruments.symbols, symbols)
+    held, count = plan.positions, len(plan.market.instruments.symbols)
     near = np.flatnonzero(np.isin(held.accounts, owners) & np.isin(held.instruments, instruments))
-    index = pd.MultiIndex.from_arrays([held.accounts[near], held.instruments[near]])
-    found = index.get_indexer(pd.MultiIndex.from_arrays([owners, instruments]))
+    index = pd.Index(held.accounts[near] * count + held.instruments[near])
+    found = index.get_indexer(pd.Index(np.where(owners >= 0, owners * count + instruments, -1)))
     return np.where(found >= 0, np.append(near, -1)[found], -1)
+
+
+def _places(texts: Any, wanted: Any) -> Codes:
+    index = pd.Index(texts, dtype=object)
+    return np.asarray(index.get_indexer(pd.Index(wanted, dtype=object)), np.intp)
 
 
 def resized(plan: Plan, book: Book, rows: Codes, starts: Codes) -> Plan:
@@ -32,16 +38,15 @@ def resized(plan: Plan, book: Book, rows: Codes, starts: Codes) -> Plan:
     ``starts`` are the ``account_starts`` of either book.
     """
     held, table = plan.positions, plan.market.instruments
-    accounts = book.accounts["account"].to_numpy(object)[held.accounts[rows]]
-    keys = pd.MultiIndex.from_arrays([accounts, table.symbols[held.instruments[rows]]])
-    known = book.positions.iloc[rows_of_accounts(starts, np.unique(held.accounts[rows]))]
-    told = known.set_index(["account", "symbol"]).loc[keys]
+    own, accounts = held.instruments[rows], np.unique(held.accounts[rows])
+    known, count = rows_of_accounts(starts, accounts), len(table.symbols)
+    instruments = _places(table.symbols, book.positions["symbol"].iloc[known])
+    owners = np.repeat(accounts, starts[accounts + 1] - starts[accounts])
+    known, keys = known[instruments >= 0], (owners * count + instruments)[instruments >= 0]
+    told = known[pd.Index(keys).get_indexer(pd.Index(held.accounts[rows] * count + own))]
     quantities, paid, weights = (held.quantities.copy(), held.prices_paid.copy(), held.weights.copy())
-    quantities[rows], paid[rows] = (
-        told["quantity"].to_numpy(np.float64),
-        told["price_paid"].to_numpy(np.float64),
-    )
-    own = held.instruments[rows]
+    quantities[rows] = book.positions["quantity"].to_numpy(np.float64)[told]
+    paid[rows] = book.positions["price_paid"].to_numpy(np.float64)[told]
     weights[rows] = quantities[rows] * table.multipliers[own] * table.fx_rates[own]
     positions = replace(held, quantities=quantities, prices_paid=paid, weights=weights)
 
@@ -53,4 +58,5 @@ def resized(plan: Plan, book: Book, rows: Codes, starts: Codes) -> Plan:
         return replace(group, weights=sparse.csr_matrix(parts, shape=group.weights.shape))
 
     portfolios = tuple(tuple(again(group) for group in groups) for groups in plan.portfolios)
-    return replace(plan, book=book, positions=positions, portfolios=portfolios)
+    layout = replace(plan.layout, weights=weights)
+    return replace(plan, book=book, positions=positions, portfolios=portfolios, layout=layout)

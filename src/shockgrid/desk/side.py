@@ -13,7 +13,6 @@ from shockgrid.backends.contract import Backend
 from shockgrid.desk.resized import resized, rows_of
 from shockgrid.desk.spans import account_starts
 from shockgrid.engine import Plan
-from shockgrid.market_states import MarketStates
 from shockgrid.requirement.collect import Collected, NodeColumns, collected
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import MARGIN, Rows, portfolio_counts
@@ -48,6 +47,7 @@ class Side:
         self.places: dict[str, Place] = {}
         self.starts = account_starts(plan.book)
         self._counts = portfolio_counts(plan)
+        self._order = {groups[0].portfolio_group: place for place, groups in enumerate(plan.portfolios)}
 
     @property
     def plan(self) -> Plan:
@@ -68,7 +68,8 @@ class Side:
         """Another state of the market; which underlyings [U] its scenarios now treat in another way."""
         before = self.evaluator.states
         self.evaluator = self.evaluator.moved(plan, values)
-        return _differ(before, self.evaluator.states)
+        after = self.evaluator.states
+        return np.zeros(len(after.names), np.bool_) if after is before else after.differs(before)
 
     def resize(self, whole: Plan, accounts: Texts, symbols: Texts) -> None:
         """Take over other quantities of these accounts in these symbols, of those of them it has."""
@@ -122,8 +123,7 @@ class Side:
         return total
 
     def _work_out(self, name: str) -> None:
-        groups = next(part for part in self.plan.portfolios if part[0].portfolio_group == name)
-        result = self.evaluator.portfolio(groups)
+        result = self.evaluator.portfolio_at(self._order[name])
         self.joint[name] = self.evaluator.joint_parts(result, self._counts)
         self.results[name] = result._replace(top=[])
 
@@ -139,17 +139,6 @@ class Side:
             )
             starts, ends = ends, [end + size for end, size in zip(ends, sizes, strict=True)]
             self.places[name] = Place(*(slice(*pair) for pair in zip(starts, ends, strict=True)))
-
-
-def _differ(before: MarketStates, after: MarketStates) -> Mask:
-    changed = np.zeros(len(after.names), np.bool_)
-    for name in ("spot_shocks", "vol_shocks", "weights"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old.shape != new.shape:  # weights are one row for all where there is no underlying
-            return np.ones_like(changed)
-        if old.shape[0] == len(changed):
-            changed |= ~((old == new) | (np.isnan(old) & np.isnan(new))).all(axis=1)
-    return changed
 
 
 def _write(whole: Collected, part: Collected, place: Place) -> None:

@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.book import LARGEST_QUANTITY, Book
+from shockgrid.desk.copies import CUT, Came, copied, figured
 from shockgrid.desk.fills import booked, read_fills
-from shockgrid.desk.spans import account_starts, accounts_in, book_of
+from shockgrid.desk.spans import account_starts, book_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.market_series import series
-from shockgrid.requirement.margin import margin
+from shockgrid.requirement.equity import account_rates
 from shockgrid.requirement.regime import HasPrograms, Regime
 from shockgrid.states import UNMOVED
 
 FIGURES = ("exchange_requirement", "house_requirement", "requirement", "equity_at_marks", "excess")
-BASELINE = ""  #: the case without orders
-_CUT = "\x1f"  #: between case and account: no text of a table holds it
+BASELINE = "-"  #: leads the copies without orders; a number leads those of each case
 SAMPLES = 64  #: sizes tried at once by ``max_size``
 CHOICES = ("none", "buys", "sells", "all")
 
@@ -41,16 +41,18 @@ class Setting:
     regime: Regime | HasPrograms
     backend: Backend
     starts: Codes  #: the ``account_starts`` of the book
+    owners: Codes  #: [A] code of the margin group of each account
+    names: pd.Index  #: [A] of the accounts
 
     def of(self, account: str) -> Setting:
         """The same with the book of the account's margin group alone; InputError for an unknown account."""
-        own = self.book.accounts["account"] == account
-        if not own.any():
+        place = self.names.get_indexer(pd.Index([account], dtype=object))[0]
+        if place < 0:
             problem = "no such account"
             raise InputError(problem, table="accounts", column="account", value=account)
-        group = self.book.accounts.loc[own, "margin_group"].iloc[0]
-        book = book_of(self.book, accounts_in(self.book, [group]), self.starts)
-        return replace(self, book=book, starts=account_starts(book))
+        rows = np.flatnonzero(self.owners == self.owners[place])
+        book, owners = book_of(self.book, rows, self.starts), np.zeros(len(rows), np.intp)
+        return replace(self, book=book, starts=account_starts(book), owners=owners, names=self.names[rows])
 
 
 def what_ifs(setting: Setting, orders: Any) -> pd.DataFrame:
@@ -71,26 +73,33 @@ def what_ifs(setting: Setting, orders: Any) -> pd.DataFrame:
     InputError : an order cannot be booked, or the orders of a case are of two margin groups.
     """
     frame = _read(setting, orders)
-    groups = setting.book.accounts.set_index("account")["margin_group"]
-    cases = frame.assign(margin_group=frame["account"].map(groups))
-    pairs = cases[["case", "margin_group"]].drop_duplicates(ignore_index=True)
-    if pairs["case"].duplicated().any():
+    accounts = np.asarray(setting.names.get_indexer(pd.Index(frame["account"], dtype=object)), np.intp)
+    owners = np.where(accounts >= 0, setting.owners[accounts], -1)
+    numbers, names = pd.factorize(frame["case"].to_numpy(object))
+    cases = numbers.astype(str).astype(object)
+    first = ~pd.MultiIndex.from_arrays([cases, owners]).duplicated()
+    told, groups = cases[first], owners[first]
+    twice = pd.Index(told).duplicated()
+    if twice.any():
         problem = "the orders of a case must be of one margin group"
-        raise InputError(problem, column="case", value=pairs.loc[pairs["case"].duplicated(), "case"].iloc[0])
-    alone = pd.DataFrame({"case": BASELINE, "margin_group": pairs["margin_group"].unique()})
-    copies = _copies(setting, pd.concat([alone, pairs], ignore_index=True))
-    named = cases.assign(account=cases["case"] + _CUT + cases["account"])
+        raise InputError(problem, column="case", value=names[int(told[twice][0])])
+    known = np.unique(groups[groups >= 0])
+    wanted = np.concatenate([known, groups[groups >= 0]])
+    led = np.concatenate([np.full(len(known), BASELINE, object), told[groups >= 0]])
+    copies = copied(setting.book, setting.starts, setting.owners, led, wanted)
+    named = frame.assign(account=cases + CUT + frame["account"].to_numpy(object))
     fills = read_fills(named[["account", "symbol", "quantity", "price"]], copies, setting.market)
     if len(fills.rejects):
         bad = fills.rejects.iloc[0]
         raise InputError(bad["message"], table="orders", line=int(bad["line"]), column=bad["column"])
     after = booked(copies, setting.market, fills, account_starts(copies))
-    result = margin(after, setting.market, setting.regime, backend=setting.backend)
-    rates = after.accounts["currency"].map({**setting.market.fx, "": 1.0}).fillna(1.0).to_numpy(np.float64)
-    premium = (after.accounts["cash"] - copies.accounts["cash"]) * rates
-    in_base = premium.groupby(after.accounts["margin_group"]).sum()
-    own = result.accounts.set_index("margin_group")["currency"].map(setting.market.fx)
-    return _told(pairs, result.accounts, in_base / own)
+    came = figured(after, setting.market, setting.regime, setting.backend)
+    rates = account_rates(came.plan)
+    paid = (after.accounts["cash"] - copies.accounts["cash"]).to_numpy(np.float64)
+    in_base = paid * np.where(np.isnan(rates), 1.0, rates)
+    premium = came.plan.by_margin_group(in_base, came.plan.account_groups) / came.rates
+    owned = setting.book.accounts["margin_group"].to_numpy(object)
+    return _told(told, names, owned[_first_of(setting.owners, groups)], came, premium)
 
 
 def what_if(setting: Setting, account: str, orders: Any) -> pd.DataFrame:
@@ -114,13 +123,13 @@ def working_orders(setting: Setting, account: str, orders: Any) -> pd.DataFrame:
         raise InputError(problem, table="orders", column="symbol", value=table["symbol"][rows < 0].iloc[0])
     table["class_group"] = names.class_groups[instruments.underlyings[rows]]
     cases = [
-        part.assign(case=f"{group}{_CUT}{choice}")
+        part.assign(case=f"{group}{CUT}{choice}")
         for group, whole in table.groupby("class_group")
         for choice in CHOICES
         if len(part := _filled(whole, choice))
     ]
     told = what_ifs(own, pd.concat(cases, ignore_index=True).drop(columns="class_group"))
-    told[["class_group", "filled"]] = told["case"].str.split(_CUT, expand=True)
+    told[["class_group", "filled"]] = told["case"].str.split(CUT, expand=True)
     worst = told.loc[told.groupby("class_group")["excess"].idxmin()]
     chosen = worst[worst["excess"] < worst["excess_before"]]
     together = [
@@ -210,33 +219,6 @@ def _fair(setting: Setting, symbols: pd.Series) -> Floats:
     return prices[place]
 
 
-def _copies(setting: Setting, pairs: pd.DataFrame) -> Book:
-    """A book with a copy of each margin group for each case, every name led by the case."""
-    book = setting.book
-    groups = book_of(book, accounts_in(book, pairs["margin_group"].unique()), setting.starts)
-    accounts = pairs.merge(groups.accounts, on="margin_group")
-    positions = accounts[["case", "account"]].merge(groups.positions, on="account")
-    unread = accounts[["case", "account"]].merge(groups.unread, on="account")
-    accounts, positions, unread = (
-        frame.assign(account=frame["case"] + _CUT + frame["account"]).drop(columns="case")
-        for frame in (
-            accounts.assign(margin_group=accounts["case"] + _CUT + accounts["margin_group"]),
-            positions,
-            unread,
-        )
-    )
-    accounts = accounts.sort_values("account", kind="stable", ignore_index=True)[list(book.accounts.columns)]
-    partial = accounts["account"].str.partition(_CUT)[2].isin(book.partial)
-    return replace(
-        book,
-        accounts=accounts,
-        account_lines=np.zeros(len(accounts), np.int64),
-        positions=positions.sort_values(["account", "symbol"], kind="stable", ignore_index=True),
-        unread=unread.reset_index(drop=True),
-        partial=frozenset(accounts["account"][partial]),
-    )
-
-
 def _filled(orders: pd.DataFrame, choice: str) -> pd.DataFrame:
     quantities = orders["quantity"].to_numpy(np.float64)
     wanted = {"none": quantities != quantities, "buys": quantities > 0.0, "sells": quantities < 0.0}
@@ -244,12 +226,17 @@ def _filled(orders: pd.DataFrame, choice: str) -> pd.DataFrame:
     return chosen
 
 
-def _told(pairs: pd.DataFrame, accounts: pd.DataFrame, premium: pd.Series) -> pd.DataFrame:
-    figures = accounts.set_index("margin_group")[list(FIGURES)]
-    before = figures.loc[(BASELINE + _CUT + pairs["margin_group"]).to_numpy(object)].reset_index(drop=True)
-    names = (pairs["case"] + _CUT + pairs["margin_group"]).to_numpy(object)
-    after = figures.loc[names].reset_index(drop=True)
-    columns = {"case": pairs["case"], "margin_group": pairs["margin_group"]}
+def _first_of(owners: Codes, groups: Codes) -> Codes:
+    """An account of each of these margin groups."""
+    firsts = np.zeros(int(owners.max(initial=-1)) + 1, np.intp)
+    firsts[owners] = np.arange(len(owners))
+    return firsts[groups]
+
+
+def _told(cases: Texts, names: Texts, groups: Texts, came: Came, premium: Floats) -> pd.DataFrame:
+    index = pd.Index(came.plan.margin_groups, dtype=object)
+    before, after = (index.get_indexer(pd.Index(led + CUT + groups)) for led in (BASELINE, cases))
+    columns: dict[str, Any] = {"case": names[cases.astype(np.intp)], "margin_group": groups}
     for name in FIGURES:
-        columns[f"{name}_before"], columns[name] = before[name], after[name]
-    return pd.DataFrame({**columns, "premium": premium.loc[names].to_numpy()})
+        columns[f"{name}_before"], columns[name] = came.columns[name][before], came.columns[name][after]
+    return pd.DataFrame({**columns, "premium": premium[after]})

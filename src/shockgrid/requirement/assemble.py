@@ -86,14 +86,15 @@ def terms_of(whole: Plan, programs: Sequence[Program], regimes: Sequence[Any]) -
         return np.array([place.get(id(getattr(program, side)), -1) for program in programs], np.intp)
 
     names = [program.exchange.name if program.exchange else "" for program in programs]
+    currencies = group_currencies(whole)
     return Terms(
         whole.margin_groups,
         runs("exchange"),
         runs("house"),
         np.array([program.minimum_equity for program in programs], np.float64),
         np.array(names, object),
-        group_currencies(whole),
-        group_rates(whole),
+        currencies,
+        _rates(whole, currencies),
     )
 
 
@@ -163,13 +164,20 @@ def _binding_columns(found: Sequence[Figures], runs: Codes) -> dict[str, Any]:
 def group_currencies(whole: Plan) -> Texts:
     """The currency of each margin group [M]: that of its accounts, the base currency where they differ."""
     base = whole.market.base_currency
-    names = whole.book.accounts["currency"].astype(object)
-    names = names.where(names.isin(list(whole.market.fx)), base)
-    by_group = names.groupby(whole.account_groups).agg(["first", "nunique"])
-    chosen = by_group["first"].where(by_group["nunique"] == 1, base)
-    return chosen.to_numpy(object)
+    codes, found = pd.factorize(whole.book.accounts["currency"].to_numpy(object))
+    own = [base, *(name if name in whole.market.fx else base for name in found)]
+    known, numbers = np.unique(np.array(own, object), return_inverse=True)
+    lows, highs = np.full(len(whole.margin_groups), len(known)), np.full(len(whole.margin_groups), -1)
+    np.minimum.at(lows, whole.account_groups, numbers[codes + 1])
+    np.maximum.at(highs, whole.account_groups, numbers[codes + 1])
+    return known[np.where(lows == highs, lows, numbers[0])]
 
 
 def group_rates(whole: Plan) -> Floats:
     """Value of one unit of each margin group's currency in the base currency, [M]."""
-    return np.array([whole.market.fx[name] for name in group_currencies(whole)], np.float64)
+    return _rates(whole, group_currencies(whole))
+
+
+def _rates(whole: Plan, currencies: Texts) -> Floats:
+    codes, found = pd.factorize(currencies)
+    return np.array([whole.market.fx[name] for name in found], np.float64)[codes]

@@ -105,6 +105,6 @@ def account_rates(plan: Plan) -> Floats:
 
     An account in an unknown currency is PARTIAL and among the rejects (E_FX).
     """
-    currencies = plan.book.accounts["currency"].astype(object)
-    rates = currencies.map({**plan.market.fx, "": 1.0})
-    return np.asarray(rates, np.float64)
+    codes, found = pd.factorize(plan.book.accounts["currency"].to_numpy(object))
+    known = {**plan.market.fx, "": 1.0}
+    return np.array([*(known.get(name, np.nan) for name in found), np.nan], np.float64)[codes]

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from copy import copy
 from functools import cached_property
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import TypeAlias
 
 import numpy as np
-from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.batch import Batch
@@ -32,7 +31,6 @@ from shockgrid.requirement.fold import (
     MARGIN,
     PORTFOLIO,
     Leaf,
-    Nodes,
     Rows,
     folded,
     gathered,
@@ -44,10 +42,12 @@ from shockgrid.requirement.priced import (
     PortfolioResult,
     Priced,
     PricedExpiries,
+    minimum_charges,
     parts_of,
     priced_together,
+    results_of,
 )
-from shockgrid.requirement.reducers import Reduced, worst
+from shockgrid.requirement.reducers import worst
 from shockgrid.requirement.regime import Regime
 from shockgrid.scenarios import ScenarioSet
 from shockgrid.whole_firm import worst_losses
@@ -82,8 +82,11 @@ class Evaluator:
         other = copy(self)
         other.__dict__.pop("batch", None)
         other.plan, other.values = plan, values
-        other.states = MarketStates.of(self.scenarios, plan.market)
-        other.standard_states = MarketStates.of(self.standard_scenarios, plan.market)
+        if plan.market is not self.plan.market:
+            states = MarketStates.of(self.scenarios, plan.market)
+            if states.differs(self.states).any():
+                other.states = states
+                other.standard_states = MarketStates.of(self.standard_scenarios, plan.market)
         return other
 
     def run(
@@ -130,18 +133,27 @@ class Evaluator:
         """What ``portfolio`` finds, without rows: the same bytes, all class groups in one walk."""
         plan, standard = self.plan, len(self.standard)
         found = worst_losses(plan, self.states, self.backend, reduced=standard, units=True, executor=executor)
-        weights, places = plan.positions.weights, plan.relaid().places[plan.positions.instruments]
-        alone = np.abs(weights) * np.where(weights > 0, found.longs[places], found.shorts[places])
-        top = 0
-        for groups in plan.portfolios:
-            leaves, nodes = [], []
-            for group in groups:
-                rows = slice(top, top + len(group.leaves))
-                top = rows.stop
-                reduced, charges = Reduced(found.losses[rows], found.scenarios[rows]), self._charges(group)
-                leaves.append(Leaf(group, reduced, found.rest[rows], charges, alone[group.positions]))
-                nodes.append(Nodes(group.name, group.leaves, reduced, charges, group.shown))
-            yield PortfolioResult(leaves, nodes, nodes, [], [])
+        return results_of(plan.portfolios, plan.relaid(), found, self._charges)
+
+    @cached_property
+    def _class_starts(self) -> list[int]:
+        """The first class group of each portfolio group, and how many there are."""
+        return [0, *accumulate(len(groups) for groups in self.plan.portfolios)]
+
+    def portfolio_at(self, place: int) -> PortfolioResult:
+        """The portfolio group at this place in the plan, without rows where it can be."""
+        groups = self.plan.portfolios[place]
+        if not self.reducible:
+            return self.portfolio(groups)
+        layout = self.plan.layout
+        if layout.weights is not self.plan.positions.weights:
+            layout = self.plan.relaid()
+        first, last = self._class_starts[place : place + 2]
+        layout = layout.part(first, last, self.plan.market)
+        batch = layout.batch(self.states)
+        self.backend.prepare(batch.sections())
+        found = self.backend.worst(batch, len(self.standard), True)
+        return next(results_of([groups], layout, found, self._charges))
 
     def _part(self, part: Part) -> list[PortfolioResult]:
         if not part.small or self.regime.tree.by_expiry or self.states.revised:
@@ -238,20 +250,7 @@ class Evaluator:
         return weighted(rows, self.standard_states, expiries.underlyings)
 
     def _charges(self, group: ClassGroup) -> Floats:
-        rate = self.regime.tree.minimum_per_unit
-        held, table = self.plan.positions, self.plan.market.instruments
-        if rate == 0.0:
-            return np.zeros(len(group.leaves))
-        rates = self.plan.market.spot_rates()[table.underlyings]
-        per_contract = rate * (table.multipliers * rates * table.is_option)[group.instruments]
-        net = sparse.csr_matrix(
-            (held.quantities[group.positions], group.position_columns, group.weights.indptr),
-            shape=group.weights.shape,
-            copy=True,  # summing duplicates works in place
-        )
-        net.sum_duplicates()
-        charges: Floats = abs(net) @ per_contract
-        return charges
+        return minimum_charges(group, self.plan, self.regime.tree.minimum_per_unit)
 
     def _stand_alone(self, group: ClassGroup, units: Floats | None) -> Floats:
         count = len(group.instruments)

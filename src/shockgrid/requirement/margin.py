@@ -121,7 +121,7 @@ def margined(
     programs = programs_by_name(regime_or_policy)
     sides, strays = programs_of(whole, programs)
     runs = [
-        _run(whole, values, regime, names, engine, executor, progress, clock)
+        evaluated(whole, values, regime, names, engine, executor, progress, clock)
         for regime, names in assignments(whole, sides or list(programs.values()))
     ]
     with clock.stage("assemble"):
@@ -180,7 +180,7 @@ def assignments(whole: Plan, sides: list[Program]) -> list[tuple[Regime, NDArray
     ]
 
 
-def _run(
+def evaluated(
     whole: Plan,
     values: Floats,
     regime: Regime,
@@ -190,6 +190,7 @@ def _run(
     progress: Progress | None,
     clock: Clock,
 ) -> Run:
+    """One regime over a plan, over the margin groups ``names`` alone unless they are None."""
     part = whole
     if names is not None:
         with clock.stage("plan"):

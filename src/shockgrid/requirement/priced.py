@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends.batch import Batch
+from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import ClassGroup, Plan
+from shockgrid.layout import Layout
 from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.fold import Leaf, Nodes, Rows
+from shockgrid.requirement.reducers import Reduced
 
 #: Doubles of P&L priced in one call (1 MB): each call costs some Python, and the tiles should stay in cache.
 PART_ELEMENTS = 2**17
@@ -82,3 +85,43 @@ def priced_together(batch: Batch, standard: Codes, other: Codes, backend: Backen
         Priced(own[slice(*leaf)], rest[slice(*leaf)], units=ones[slice(*unit)])
         for leaf, unit in zip(pairwise(leaves), pairwise(units), strict=True)
     ]
+
+
+def results_of(
+    portfolios: Sequence[Sequence[ClassGroup]],
+    layout: Layout,
+    found: Worst,
+    charges_of: Callable[[ClassGroup], Floats],
+) -> Iterator[PortfolioResult]:
+    """Each of these portfolio groups, which are all that is laid out, from its worst losses."""
+    weights, places = layout.weights, layout.held_places
+    both = np.concatenate([found.longs, found.shorts])
+    alone = np.abs(weights) * both[places + len(found.longs) * (weights <= 0.0)]
+    top, first = 0, portfolios[0][0].positions.start if portfolios else 0
+    for groups in portfolios:
+        leaves, nodes = [], []
+        for group in groups:
+            rows = slice(top, top + len(group.leaves))
+            top = rows.stop
+            own = slice(group.positions.start - first, group.positions.stop - first)
+            reduced, charges = Reduced(found.losses[rows], found.scenarios[rows]), charges_of(group)
+            leaves.append(Leaf(group, reduced, found.rest[rows], charges, alone[own]))
+            nodes.append(Nodes(group.name, group.leaves, reduced, charges, group.shown))
+        yield PortfolioResult(leaves, nodes, nodes, [], [])
+
+
+def minimum_charges(group: ClassGroup, plan: Plan, rate: float) -> Floats:
+    """Per-contract minimum charges [L] of a class group's leaves; ``rate`` is a share of the multiplier."""
+    held, table = plan.positions, plan.market.instruments
+    if rate == 0.0:
+        return np.zeros(len(group.leaves))
+    rates = plan.market.spot_rates()[table.underlyings]
+    per_contract = rate * (table.multipliers * rates * table.is_option)[group.instruments]
+    net = sparse.csr_matrix(
+        (held.quantities[group.positions], group.position_columns, group.weights.indptr),
+        shape=group.weights.shape,
+        copy=True,  # summing duplicates works in place
+    )
+    net.sum_duplicates()
+    charges: Floats = abs(net) @ per_contract
+    return charges

@@ -58,8 +58,8 @@ def statuses(whole: Plan, doubts: tuple[Mask, Mask], without_spot: Codes, doubte
 
 def _foreign(whole: Plan) -> Mask:
     """Accounts of the book in a currency without a rate."""
-    currencies = whole.book.accounts["currency"]
-    return ((currencies != "") & ~currencies.isin(list(whole.market.fx))).to_numpy(bool)
+    codes, found = pd.factorize(whole.book.accounts["currency"].to_numpy(object))
+    return np.array([*(name not in ("", *whole.market.fx) for name in found), True], np.bool_)[codes]
 
 
 def doubtful(market: Market) -> tuple[Mask, Mask]:
