@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
@@ -13,6 +14,7 @@ from every_backend import BACKENDS
 import shockgrid as sg
 from shockgrid.arrays import Floats
 from shockgrid.backends import Backend, NumpyBackend, Series
+from shockgrid.backends.remembered import Remembered
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.errors import InputError
 from shockgrid.io.synthetic import synthetic_tables
@@ -20,6 +22,7 @@ from shockgrid.market_series import series
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.states import States
 from shockgrid.whole_firm import worst_by_tile, worst_losses
 
 #: Sums of a few dozen P&L of up to 1e6 in another order, of prices that differ by some ulps.
@@ -101,6 +104,38 @@ def test_a_plan_whose_positions_were_replaced_is_laid_out_anew(small_firm: Plan)
     once = worst_losses(small_firm, states, backend)
     twice = worst_losses(replace(small_firm, positions=doubled), states, backend)
     assert same_bytes(twice.losses, 2.0 * once.losses)  # a power of two rounds nothing
+
+
+class Hinted(NumpyBackend):
+    """Counts how often it is told what will be priced."""
+
+    hints = 0
+
+    def prepare(self, sections: Sequence[tuple[Series, States]]) -> None:
+        self.hints += 1
+        super().prepare(sections)
+
+
+def test_a_tick_needs_no_new_hint_and_another_vol_does(small_firm: Plan) -> None:
+    """Another spot and the same terms, then all vols up by a tenth of a point, then other scenarios."""
+    backend, laid = Hinted(), replace(small_firm.layout, remembered=Remembered())
+    firm, market = replace(small_firm, layout=laid), small_firm.market
+    risen = replace(market, underlyings=replace(market.underlyings, spots=1.1 * market.underlyings.spots))
+    table = market.instruments
+    wilder = replace(market, instruments=replace(table, vols=table.vols + 0.001))
+    asked = []
+    for over in (market, market, risen, wilder, wilder):
+        ticked = replace(firm, market=over)
+        found = worst_losses(ticked, MarketStates.of(sg.house().scenarios, over), backend)
+        fresh = plan(small_firm.book, over)
+        expected = worst_losses(fresh, MarketStates.of(sg.house().scenarios, over), NumpyBackend())
+        assert same_bytes(found.losses, expected.losses)
+        asked.append(backend.hints)
+    still = MarketStates.of(sg.ScenarioSet.points([-0.1, 0.0, 0.1]), wilder)
+    assert same_bytes(
+        worst_losses(ticked, still, backend).losses, worst_losses(fresh, still, NumpyBackend()).losses
+    )
+    assert [*asked, backend.hints] == [1, 1, 1, 2, 2, 3]
 
 
 def assert_same(left: PortfolioResult, right: PortfolioResult) -> None:

@@ -201,16 +201,6 @@ def test_a_name_of_many_series_is_cut_by_scenarios(make: Make) -> None:
     assert len(np.unique(found.scenarios)) > 3
 
 
-def test_chosen_class_groups_have_the_bytes_of_the_whole(make: Make) -> None:
-    batch, chosen = random_batch(9, weighted=True), np.array([1, 2, 5, 8])
-    whole, part = make().worst(batch, 40, True), make().worst(batch.only(chosen), 40, True)
-    leaves = np.concatenate([np.arange(*batch.group_leaves[[g, g + 1]]) for g in chosen])
-    columns = batch.section_starts[batch.group_sections]
-    units = np.concatenate([np.arange(*columns[[g, g + 1]]) for g in chosen])
-    kept = (leaves, leaves, leaves, units, units)
-    assert same_bytes(part, Worst(*(column[rows] for column, rows in zip(whole, kept, strict=True))))
-
-
 def american(batch: Batch, groups: list[int]) -> Batch:
     """The same with American options, some inverse ones among them, in these class groups."""
     columns = batch.section_starts[batch.group_sections]

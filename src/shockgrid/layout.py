@@ -13,7 +13,7 @@ class group, are each one slice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.batch import Batch
 from shockgrid.backends.contract import Series
+from shockgrid.backends.remembered import Remembered
 from shockgrid.market import Market
 from shockgrid.market_series import series
 from shockgrid.market_states import MarketStates
@@ -42,6 +43,8 @@ class Layout:
     leaf_positions: Codes  #: [L + 1] first position of each leaf, and P
     columns: NDArray[np.int32]  #: [P] place of each position's instrument in its class group
     weights: Floats  #: [P] quantity x multiplier x FX
+    #: see ``Batch``; outlives a replaced market, of which it holds nothing that may have changed
+    remembered: Remembered = field(default_factory=Remembered, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -141,6 +144,7 @@ class Layout:
             columns=self.columns,
             weights=self.weights,
             scenario_weights=states.weights[first] if states.weighted else None,
+            remembered=self.remembered,
         )
 
     def sections(self, group: int) -> tuple[tuple[int, slice], ...]:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from shockgrid.backends.batch import Worst
+from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.engine import Plan, plan
@@ -18,6 +18,9 @@ from shockgrid.scenarios import ScenarioSet
 
 #: Parts of a firm that threads take in turn: more than there are threads, so that none waits long at the end.
 SHARES = 16
+#: Columns whose change makes the hint of ``Backend.prepare`` worth giving again.
+HINTED = ("years", "rates", "yields", "vols")
+BEFORE_ALL = -1  #: where the hint is remembered: before the first instrument
 #: Bytes a position takes while a plan is made, and an instrument while it is laid out and priced.
 POSITION_BYTES, INSTRUMENT_BYTES = 400, 500
 
@@ -57,11 +60,25 @@ def worst_losses(
     needed = 2 * len(layout.leaves) * leaf + len(layout.instruments) * (INSTRUMENT_BYTES + 32 * units)
     _require_memory(backend, needed, f"{len(layout.leaves):,} leaves of {len(layout.instruments):,} series")
     batch = layout.batch(states)
-    backend.prepare(batch.sections())
+    _prepare(batch, backend)
     if executor is None or not len(batch):
         return backend.worst(batch, count, units)
     parts = executor.map(lambda part: backend.worst(part, count, units), batch.cut(SHARES))
     return Worst(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _prepare(batch: Batch, backend: Backend) -> None:
+    """Give the hint, but not twice for the same terms, vols and rules: it takes time and moves no value."""
+
+    def prepared() -> tuple[Backend, None]:
+        backend.prepare(batch.sections())
+        return backend, None
+
+    columns = [getattr(batch.series, name) for name in HINTED]
+    rules = [
+        rule for states in batch.states for rule in (states.vol_shocks, states.vol_floors, states.vol_caps)
+    ]
+    batch.remembered.find(BEFORE_ALL, backend, [*columns, *rules], prepared)
 
 
 def worst_by_tile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -224,8 +225,9 @@ class NativeBackend:
         that needs more by itself goes by its rows.
         """
 
-        def lay(series: Series, states: States) -> Columns:
-            return Laid(series, states, self._plain).columns(slice(0, len(states.index)), less_base=True)
+        def lay(series: Series, states: States, first: int) -> Columns:
+            laid = Laid(series, states, self._plain, partial(batch.remembered.find, first))
+            return laid.columns(slice(0, len(states.index)), less_base=True)
 
         def own(part: Batch) -> Worst:
             return native_worst(self._library, part, reduced, units, self.tile_elements, lay)
@@ -233,7 +235,8 @@ class NativeBackend:
         def by_rows(part: Batch) -> Worst:
             return plain_worst(self, part, reduced, units, WORST_ELEMENTS)
 
-        return worst_in_parts(batch, given_rows(batch.series), GIVEN_ELEMENTS, own, by_rows)
+        given = given_rows(batch.series.take(batch.instruments))
+        return worst_in_parts(batch, given, GIVEN_ELEMENTS, own, by_rows)
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes; see ``NumpyBackend.free_bytes``."""

@@ -35,8 +35,8 @@ BY_ROW = {
     "places": 4,
 }
 SECTION = np.dtype(Section)  #: read once: NumPy takes long over a structure of ctypes
-#: How a run of neighbours with the same states is laid out for the library.
-Lay: TypeAlias = Callable[[Series, States], Columns]
+#: How a run of neighbours with the same states, from this instrument on, is laid out for the library.
+Lay: TypeAlias = Callable[[Series, States, int], Columns]
 
 
 class Groups(ctypes.Structure):
@@ -93,10 +93,10 @@ def worst_in_parts(
 ) -> Worst:
     """The result of neighbouring class groups together, as long as they have at most so many given values.
 
-    ``given`` [H] are the instruments whose values are given to the library. A class group that has more of
-    them by itself goes by its rows.
+    ``given`` says which of the batch's own instruments have their values given to the library. A class group
+    that has more of them by itself goes by its rows.
     """
-    columns = batch.section_starts[batch.group_sections]
+    columns = batch.section_starts[batch.group_sections] - batch.instruments.start
     values = np.concatenate([[0], np.cumsum(given)])[columns] * batch.scenarios
     start, found = 0, []
     while start < len(batch):
@@ -115,7 +115,10 @@ class _Laid:
 
     def __init__(self, batch: Batch, lay: Lay) -> None:
         self._batch = batch
-        self.columns = [lay(series, states) for series, states in batch.sections()]
+        self.columns, first = list[Columns](), batch.instruments.start
+        for series, states in batch.sections():
+            self.columns.append(lay(series, states, first))
+            first += len(series)
         self._sections = self._laid_sections()
         self._starts = [
             np.ascontiguousarray(starts, np.int64)

@@ -12,6 +12,7 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts
 from shockgrid.backends._numpy_grid_read import READABLE, read_lanes, routes
 from shockgrid.backends._numpy_grid_solve import solve
+from shockgrid.backends._numpy_store import bytes_of_rows
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_lattice import STENCIL, first_nodes
 from shockgrid.states import States
@@ -66,43 +67,46 @@ class GridStore:
         own, which = np.nonzero(missing)
         if len(own):
             # a contract may stand here twice; solving it twice gives the same bits
-            solved = self._solved(contracts.only(own), nodes[own, which])
-            self._places[rows[own, 0], columns[own, which]] = self._kept(solved)
+            self._places[rows[own, 0], columns[own, which]] = self._solved(
+                contracts.only(own), nodes[own, which]
+            )
         return np.asarray(self._places[rows, columns])
 
-    def _solved(self, contracts: Contracts, nodes: Codes) -> Floats:
-        """Lanes [L, NODES]: those with the same number of dividends together."""
+    def _solved(self, contracts: Contracts, nodes: Codes) -> Codes:
+        """Places [L] of the lanes: those with the same number of dividends are solved together."""
         counts = (contracts.cash > 0.0).sum(axis=1)
-        solved = np.empty((len(nodes), NODES))
+        first, last = self._count, self._count + len(nodes)
+        self._make_room(last)
+        solved = self._lanes[first:last]
         for count in np.unique(counts):
             rows = np.flatnonzero(counts == count)
             own = contracts.only(rows)
             own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
             solved[rows] = self._solver(own, nodes[rows], 1)[:, 0]
-        return solved
+        self._count = last
+        return np.arange(first, last)
 
     def _numbered(self, contracts: Contracts) -> Codes:
         """A number for each contract, and room for its places."""
         *terms, ex_years, cash = contracts
         paid = np.stack([ex_years, cash], axis=2).reshape(len(cash), -1)
-        table = np.ascontiguousarray(np.column_stack([*terms, paid]), np.float64)
-        widths = len(terms) + 2 * (cash > 0.0).sum(axis=1)
-        names = [row[:width].tobytes() for row, width in zip(table, widths.tolist(), strict=True)]
-        numbers = [self._contracts.setdefault(name, len(self._contracts)) for name in names]
+        table, dividends = np.column_stack([*terms, paid]), (cash > 0.0).sum(axis=1)
+        numbers = np.empty(len(table), np.intp)
+        for count in np.unique(dividends).tolist():
+            rows = np.flatnonzero(dividends == count)
+            names = bytes_of_rows(table[rows, : len(terms) + 2 * count])
+            numbers[rows] = [self._contracts.setdefault(name, len(self._contracts)) for name in names]
         new = len(self._contracts) - len(self._places)
         if new > 0:
             room = np.full((max(new, len(self._places)), HIGHEST - LOWEST), -1, np.int32)
             self._places = np.concatenate([self._places, room])
-        return np.array(numbers, np.intp)
+        return numbers
 
-    def _kept(self, solved: Floats) -> Codes:
-        first, self._count = self._count, self._count + len(solved)
-        if self._count > len(self._lanes):
-            larger = np.empty((max(self._count, 2 * len(self._lanes)), NODES))
-            larger[:first] = self._lanes[:first]
+    def _make_room(self, count: int) -> None:
+        if count > len(self._lanes):
+            larger = np.empty((max(count, 2 * len(self._lanes)), NODES))
+            larger[: self._count] = self._lanes[: self._count]
             self._lanes = larger
-        self._lanes[first : self._count] = solved
-        return np.arange(first, self._count)
 
 
 def price_grids(

@@ -25,6 +25,7 @@ class Kept:
     coefficients: Floats  #: [FINE.vols, M, FINE.gaps]
     boundaries: Floats  #: [FINE.vols, M]
     fine: Mask  #: [M]
+    era: object  #: the same as long as tables are added and none is forgotten: their places stay
 
     def at(self, tables: Codes, places: Floats) -> tuple[Floats, Floats]:
         """Premium over strike in powers of t, [gaps, ...], and log boundary in deviations, [...].
@@ -60,10 +61,21 @@ class Kept:
             np.concatenate([self.coefficients, coefficients], axis=1),
             np.concatenate([self.boundaries, boundaries], axis=1),
             np.concatenate([self.fine, ~usual]),
+            self.era,
         )
 
 
-_NONE = Kept(np.zeros((FINE.vols, 0, FINE.gaps)), np.zeros((FINE.vols, 0)), np.zeros(0, np.bool_))
+def _none() -> Kept:
+    return Kept(
+        np.zeros((FINE.vols, 0, FINE.gaps)), np.zeros((FINE.vols, 0)), np.zeros(0, np.bool_), object()
+    )
+
+
+def bytes_of_rows(table: Floats) -> list[bytes]:
+    """The bytes of each row [n, m], as ``tobytes`` gives them one by one."""
+    rows = np.ascontiguousarray(table, np.float64)
+    names: list[bytes] = rows.view(f"V{8 * rows.shape[1]}").ravel().tolist()
+    return names
 
 
 class PremiumStore:
@@ -73,17 +85,22 @@ class PremiumStore:
         self._builder = builder
         self._lock = Lock()
         self._places: dict[bytes, int] = {}
-        self._kept = _NONE
+        self._kept = _none()
+
+    @property
+    def kept(self) -> Kept:
+        """All tables at hand."""
+        return self._kept
 
     def find(self, keys: Floats) -> tuple[Codes, Kept]:
         """Tables of distinct ``keys`` [K, 4] (put's years, rate, yield, range), built where missing.
 
         Returns their places in the tables returned with them.
         """
-        names = [key.tobytes() for key in np.ascontiguousarray(keys)]
+        names = bytes_of_rows(keys)
         with self._lock:
             if len(self._places) > MOST_TABLES:
-                self._places, self._kept = {}, _NONE
+                self._places, self._kept = {}, _none()
             missing = [index for index, name in enumerate(names) if name not in self._places]
             if missing:
                 self._kept = self._kept.with_built(keys[missing], self._builder)

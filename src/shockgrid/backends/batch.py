@@ -6,7 +6,7 @@ What a whole-firm question needs is one number a leaf, not a row of them: ``Back
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Series
+from shockgrid.backends.remembered import Remembered
 from shockgrid.states import States
 
 #: A price takes about as long as adding so many positions to their leaves.
@@ -40,6 +41,8 @@ class Batch:
     columns: NDArray[np.int32]  #: [P] place of its instrument in its class group; ascending in a leaf
     weights: Floats  #: [P] signed quantity x multiplier x FX
     scenario_weights: Floats | None = None  #: [G, S] factors on the P&L; None where all are 1
+    #: what a backend need not find again where terms, vols and rules stay as they were
+    remembered: Remembered = field(default_factory=Remembered, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.group_sections) - 1
@@ -98,24 +101,6 @@ class Batch:
             for first, last in pairwise(edges)
         ]
 
-    def only(self, groups: Codes) -> Batch:
-        """Some class groups, gathered one after another into columns of their own."""
-        sections = _runs_of(self.group_sections, groups)
-        leaves = _runs_of(self.group_leaves, groups)
-        weights, positions = self.scenario_weights, _runs_of(self.leaf_positions, leaves)
-        return Batch(
-            series=self.series.take(_runs_of(self.section_starts, sections)),
-            section_starts=_starts_of(self.section_starts, sections),
-            states=self.states,
-            section_states=self.section_states[sections],
-            group_sections=_starts_of(self.group_sections, groups),
-            group_leaves=_starts_of(self.group_leaves, groups),
-            leaf_positions=_starts_of(self.leaf_positions, leaves),
-            columns=self.columns[positions],
-            weights=self.weights[positions],
-            scenario_weights=None if weights is None else weights[groups],
-        )
-
     def cut(self, parts: int) -> list[Batch]:
         """The same in about so many parts of about the same work: prices and sums."""
         positions = self.leaf_positions[self.group_leaves]
@@ -123,18 +108,6 @@ class Batch:
         goals = np.linspace(work[0], work[-1], parts + 1)[1:-1]
         edges = np.unique(np.concatenate([[0], np.searchsorted(work, goals), [len(self)]]))
         return [self.part(int(low), int(high)) for low, high in pairwise(edges)]
-
-
-def _starts_of(starts: Codes, chosen: Codes) -> Codes:
-    """Where the chosen runs start once they stand one after another, and where the last ends."""
-    return np.concatenate([[0], np.cumsum(starts[chosen + 1] - starts[chosen])]).astype(np.intp)
-
-
-def _runs_of(starts: Codes, chosen: Codes) -> Codes:
-    """The rows of the chosen runs."""
-    sizes = starts[chosen + 1] - starts[chosen]
-    shifts = starts[chosen] - _starts_of(starts, chosen)[:-1]
-    return np.arange(int(sizes.sum())) + np.repeat(shifts, sizes)
 
 
 class Worst(NamedTuple):
@@ -145,27 +118,3 @@ class Worst(NamedTuple):
     rest: Floats  #: [L, S - reduced] P&L in the scenarios that are not reduced, gain > 0
     longs: Floats  #: [H] the greatest loss of one unit of each instrument held long; empty if not asked for
     shorts: Floats  #: [H] and held short
-
-
-def scattered(batch: Batch, parts: list[tuple[Codes, Worst]]) -> Worst:
-    """One result of those of some class groups each, ``Batch.only``."""
-    leaves, instruments = batch.leaves, batch.instruments
-    columns = batch.section_starts[batch.group_sections] - instruments.start
-    sizes = leaves.stop - leaves.start, instruments.stop - instruments.start
-    held = sizes[1] if any(len(found.longs) for _, found in parts) else 0
-    first = parts[0][1]
-    whole = Worst(
-        np.empty(sizes[0]),
-        np.empty(sizes[0], np.intp),
-        np.empty((sizes[0], first.rest.shape[1])),
-        np.empty(held),
-        np.empty(held),
-    )
-    for groups, found in parts:
-        rows = _runs_of(batch.group_leaves - leaves.start, groups)
-        for to, column in zip(whole[:3], found[:3], strict=True):
-            to[rows] = column
-        if held:
-            rows = _runs_of(columns, groups)
-            whole.longs[rows], whole.shorts[rows] = found.longs, found.shorts
-    return whole

@@ -27,6 +27,7 @@ from shockgrid.requirement.fold import (
     portfolio_counts,
     reduced_nodes,
 )
+from shockgrid.requirement.leaf_figures import minimum_charges
 from shockgrid.requirement.priced import PortfolioResult
 from shockgrid.requirement.totals import Evaluation, total
 
@@ -77,7 +78,8 @@ class Batch:
             own = pnl[:, evaluator.standard]
             alone = np.zeros(group.positions.stop - group.positions.start)
             reduced, other = tree.reducer(own), pnl[:, evaluator.other]
-            leaves.append(Leaf(group, reduced, other, _charges(group, copies, tree.minimum_per_unit), alone))
+            charges = minimum_charges(group, copies, tree.minimum_per_unit)
+            leaves.append(Leaf(group, reduced, other, charges, alone))
             rows.append(Rows(group.name, group.leaves, own))
         nodes = reduced_nodes(leaves, rows, tree, offsets, 0 if self.joint else tree.height)
         top = folded(groups, rows, tree, offsets, PORTFOLIO) if self.joint else []
@@ -97,18 +99,3 @@ class Batch:
             part = gathered([top], "portfolio_group", "joint", transform, copies.market.offsets, counts)
             rows[part.margin_groups] += part.pnl
         return rows
-
-
-def _charges(group: ClassGroup, plan: Plan, rate: float) -> Floats:
-    """Per-contract minimum charges [L] on net option positions."""
-    if rate == 0.0:
-        return np.zeros(len(group.leaves))
-    table = plan.market.instruments
-    worth = table.multipliers * plan.market.spot_rates()[table.underlyings] * table.is_option
-    quantities = plan.positions.quantities[group.positions]
-    net = sparse.csr_matrix(
-        (quantities, group.position_columns, group.weights.indptr), shape=group.weights.shape, copy=True
-    )
-    net.sum_duplicates()
-    charges: Floats = abs(net) @ (rate * worth[group.instruments])
-    return charges

@@ -62,17 +62,20 @@ def uncovered_units(plan: Plan) -> Uncovered:
     held, table = plan.positions, plan.market.instruments
     rows = held.instruments
     option = table.is_option[rows]
-    keys = np.column_stack([held.margin_groups, table.underlyings[rows], table.is_call[rows]])[option]
+    # one key for all three: sorting it takes less time than sorting by each
+    width = len(plan.market.underlyings.names)
+    keys = (2 * (held.margin_groups * width + table.underlyings[rows]) + table.is_call[rows])[option]
     short = -(held.quantities * table.units_per_contract[rows])[option]
-    order = np.lexsort((short > 0, -table.years[rows][option], keys[:, 2], keys[:, 1], keys[:, 0]))
+    order = np.lexsort((short > 0, -table.years[rows][option], keys))
     keys, short = keys[order], np.asarray(short[order], np.float64)
-    starts = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=-1) != 0, axis=1))
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
     if len(starts) == 0:
         none = np.zeros(0, np.intp)
         return Uncovered(none, none, np.zeros(0, bool), np.zeros(0))
     running = _running_sums(short, starts)
     excess: Floats = np.maximum(np.maximum.reduceat(running, starts), 0.0)
-    groups, owners, calls = keys[starts].T
+    names, calls = np.divmod(keys[starts], 2)
+    groups, owners = np.divmod(names, width)
     shares = _shares(plan, groups, owners)
     cover = np.where(calls == 1, np.maximum(shares, 0.0), np.maximum(-shares, 0.0))
     return Uncovered(groups, owners, calls == 1, np.maximum(excess - cover, 0.0))

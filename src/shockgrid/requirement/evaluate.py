@@ -23,7 +23,6 @@ from shockgrid.engine import (
     unit_blocks,
     weighted,
 )
-from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.by_expiry import Expiries, ExpiryRows, expiry_rows, instrument_rows, transformed
 from shockgrid.requirement.fold import (
@@ -37,27 +36,23 @@ from shockgrid.requirement.fold import (
     portfolio_counts,
     reduced_nodes,
 )
+from shockgrid.requirement.leaf_figures import minimum_charges, stand_alone
 from shockgrid.requirement.priced import (
     Part,
     PortfolioResult,
     Priced,
     PricedExpiries,
-    minimum_charges,
     parts_of,
     priced_together,
+    require_memory,
     results_of,
 )
 from shockgrid.requirement.reducers import worst
 from shockgrid.requirement.regime import Regime
-from shockgrid.scenarios import ScenarioSet
+from shockgrid.requirement.report import REPORT
 from shockgrid.whole_firm import worst_losses
 
 Progress: TypeAlias = Callable[[int, int], None]
-
-ROWS_AT_ONCE = 3  #: copies of a portfolio group's P&L rows alive at a time: as priced, folded, reduced
-LADDER = tuple(step / 100 for step in (-50, -40, -30, -20, -10, 10, 20, 30, 40, 50))
-STRESS = (-0.25, 0.25)  #: "at a minimum stress up and down 25 %" (FINRA portfolio margin FAQ, retired 2024)
-REPORT = ScenarioSet.points([*LADDER, *STRESS], tag="report")  #: x leverage, as in any other scenario
 
 
 class Evaluator:
@@ -96,7 +91,9 @@ class Evaluator:
 
         Raises InputError where the P&L rows held at a time would not fit the memory at hand.
         """
-        self._require_memory()
+        joint = self.regime.tree.height == MARGIN
+        sizes = (len(self.standard), len(self.other))
+        require_memory(self.plan, sizes, self.backend, self.regime.name, rows=not self.reducible, joint=joint)
         mapped: Iterable[PortfolioResult]
         if self.reducible:
             mapped = self._reduced(executor)
@@ -105,7 +102,6 @@ class Evaluator:
             parts = parts_of(self.plan, len(self.scenarios))
             mapped = chain.from_iterable((executor.map if executor else map)(self._part, parts))
         results = []
-        joint = self.regime.tree.height == MARGIN
         total = np.zeros((len(self.plan.margin_groups), len(self.standard))) if joint else None
         counts = portfolio_counts(self.plan)
         for result in mapped:
@@ -173,21 +169,6 @@ class Evaluator:
             gathered([rows], "portfolio_group", "joint", transform, offsets, counts) for rows in result.top
         ]
 
-    def _require_memory(self) -> None:
-        """Compute the memory of the P&L rows before it is taken."""
-        leaves = [sum(len(group.leaves) for group in groups) for groups in self.plan.portfolios]
-        joint = len(self.plan.margin_groups) if self.regime.tree.height == MARGIN else 0
-        kept = sum(leaves) * len(self.other)
-        rows = 0 if self.reducible else ROWS_AT_ONCE * max(leaves, default=0) * len(self.scenarios)
-        needed = 8 * (kept + rows + 2 * joint * len(self.standard))
-        free = self.backend.free_bytes()
-        if needed > free:
-            problem = (
-                f"{len(self.scenarios):,} scenarios for {max(leaves, default=0):,} leaves of one portfolio "
-                f"group need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: ask for fewer"
-            )
-            raise InputError(problem, table=self.regime.name)
-
     def portfolio(
         self, groups: Sequence[ClassGroup], priced: Sequence[Priced] | None = None
     ) -> PortfolioResult:
@@ -197,7 +178,8 @@ class Evaluator:
         for place, group in enumerate(groups):
             own, other, parts, units = self._priced(group) if priced is None else priced[place]
             reduced, alone = tree.reducer(own), self._stand_alone(group, units)
-            leaves.append(Leaf(group, reduced, other, self._charges(group), alone, own if parts else None))
+            charges = self._charges(group)
+            leaves.append(Leaf(group, reduced, other, charges, alone, own if parts else None))
             rows.append(Rows(group.name, group.leaves, own))
             expiries += [] if parts is None else [parts]
         joint = tree.height == MARGIN
@@ -253,20 +235,18 @@ class Evaluator:
         return minimum_charges(group, self.plan, self.regime.tree.minimum_per_unit)
 
     def _stand_alone(self, group: ClassGroup, units: Floats | None) -> Floats:
-        count = len(group.instruments)
-        both = np.zeros(2 * count)  # held long, then held short
-        long, short = both[:count], both[count:]
-        reducer, states = self.regime.tree.reducer, self.standard_states
+        reducer, laid = self.regime.tree.reducer, self.plan.laid
+        blocks: Iterable[tuple[slice, Floats]]
         if units is None:
-            blocks = unit_blocks(group, self.plan.market, states, self.backend, self.plan.laid)
+            blocks = unit_blocks(group, self.plan.market, self.standard_states, self.backend, laid)
         else:
             blocks = ((rows, units[rows]) for _, rows in group.sections)
-        for block, pnl in blocks:
-            long[block], short[block] = (reducer(rows).losses for rows in self._both_sides(group, block, pnl))
-        weights = self.plan.positions.weights[group.positions]
-        losses: Floats = both[group.position_columns + count * (weights <= 0.0)]
-        losses *= np.abs(weights)
-        return losses
+
+        def losses_of(block: slice, pnl: Floats) -> tuple[Floats, Floats]:
+            long, short = self._both_sides(group, block, pnl)
+            return reducer(long).losses, reducer(short).losses
+
+        return stand_alone(group, self.plan.positions.weights[group.positions], blocks, losses_of)
 
     def _both_sides(self, group: ClassGroup, block: slice, pnl: Floats) -> tuple[Floats, Floats]:
         """Unit P&L [block, S] of instruments held long and held short, each as it counts by itself."""

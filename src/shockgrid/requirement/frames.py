@@ -10,7 +10,7 @@ import pandas as pd
 from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.evaluate import LADDER
+from shockgrid.requirement.report import LADDER
 from shockgrid.requirement.totals import Evaluation, Totals
 
 STRESS_LINES = ("loss_down_25", "loss_up_25")

@@ -7,12 +7,12 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import ClassGroup, Plan
+from shockgrid.errors import InputError
 from shockgrid.layout import Layout
 from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.fold import Leaf, Nodes, Rows
@@ -20,6 +20,7 @@ from shockgrid.requirement.reducers import Reduced
 
 #: Doubles of P&L priced in one call (1 MB): each call costs some Python, and the tiles should stay in cache.
 PART_ELEMENTS = 2**17
+ROWS_AT_ONCE = 3  #: copies of a portfolio group's P&L rows alive at a time: as priced, folded, reduced
 
 
 class PortfolioResult(NamedTuple):
@@ -72,6 +73,28 @@ def parts_of(plan: Plan, scenarios: int) -> list[Part]:
     ]
 
 
+def require_memory(
+    plan: Plan, sizes: tuple[int, int], backend: Backend, regime: str, *, rows: bool, joint: bool
+) -> None:
+    """Compute the memory of the P&L rows before it is taken, and raise InputError where it is not free.
+
+    ``sizes`` are the scenarios that are standard and the others; ``rows`` says whether a portfolio group's
+    rows are held, ``joint`` whether one row of each margin group is.
+    """
+    (standard, other), scenarios = sizes, sum(sizes)
+    leaves = [sum(len(group.leaves) for group in groups) for groups in plan.portfolios]
+    kept = sum(leaves) * other
+    held = ROWS_AT_ONCE * max(leaves, default=0) * scenarios if rows else 0
+    needed = 8 * (kept + held + 2 * (len(plan.margin_groups) if joint else 0) * standard)
+    free = backend.free_bytes()
+    if needed > free:
+        problem = (
+            f"{scenarios:,} scenarios for {max(leaves, default=0):,} leaves of one portfolio "
+            f"group need {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free: ask for fewer"
+        )
+        raise InputError(problem, table=regime)
+
+
 def priced_together(batch: Batch, standard: Codes, other: Codes, backend: Backend) -> list[Priced]:
     """Every class group of a batch from one call for all of them."""
     pnl = backend.get(backend.risk_arrays(batch.sections(), batch.matrix(units=True)))
@@ -108,20 +131,3 @@ def results_of(
             leaves.append(Leaf(group, reduced, found.rest[rows], charges, alone[own]))
             nodes.append(Nodes(group.name, group.leaves, reduced, charges, group.shown))
         yield PortfolioResult(leaves, nodes, nodes, [], [])
-
-
-def minimum_charges(group: ClassGroup, plan: Plan, rate: float) -> Floats:
-    """Per-contract minimum charges [L] of a class group's leaves; ``rate`` is a share of the multiplier."""
-    held, table = plan.positions, plan.market.instruments
-    if rate == 0.0:
-        return np.zeros(len(group.leaves))
-    rates = plan.market.spot_rates()[table.underlyings]
-    per_contract = rate * (table.multipliers * rates * table.is_option)[group.instruments]
-    net = sparse.csr_matrix(
-        (held.quantities[group.positions], group.position_columns, group.weights.indptr),
-        shape=group.weights.shape,
-        copy=True,  # summing duplicates works in place
-    )
-    net.sum_duplicates()
-    charges: Floats = abs(net) @ per_contract
-    return charges

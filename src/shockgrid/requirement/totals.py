@@ -14,11 +14,12 @@ from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.collect import Collected, NodeColumns, collected, first_largest, joined
-from shockgrid.requirement.evaluate import STRESS, Evaluator
+from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import Nodes
 from shockgrid.requirement.priced import PortfolioResult
 from shockgrid.requirement.regime import AddOn, Context, Leaves, OfPlan, Regime
 from shockgrid.requirement.remarks import all_remarks, floors
+from shockgrid.requirement.report import STRESS
 
 
 @dataclass(frozen=True)
