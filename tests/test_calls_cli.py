@@ -93,6 +93,7 @@ def test_a_call_is_met_from_the_command_line(folder: Path, tmp_path: Path) -> No
         (("margin-calls", "list", "nothing.db"), "there is no such ledger"),
         (("margin-calls", "run", "LEDGER", "--ledger", "LEDGER"), "not a run folder"),
         (("ledger", "verify", "LEDGER", "--tip", "abc"), "no row has the hash abc"),
+        (("ledger", "show", "LEDGER", "nobody"), "no such call or margin group"),
         (("ledger", "export", "LEDGER", "--out", "all.xls"), "ends in .csv or .parquet"),
         (("ledger", "daily", "LEDGER", "yesterday", "--out", "d.csv"), "expected an ISO date"),
     ],

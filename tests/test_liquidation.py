@@ -189,6 +189,8 @@ def test_halted_names_and_unwanted_longs_stay() -> None:
     assert row["status"] == "cannot_cure"
     assert row["shortfall_left"] == pytest.approx(-row["excess_after"])
     assert "remain: to be paid in" in plan.explain("A")
+    with pytest.raises(sg.InputError, match="no such symbol or underlying"):
+        plan_of(holdings, cash, halted=["AAAA"], costs=costs)
 
 
 def test_who_cannot_be_trusted_is_not_planned() -> None:

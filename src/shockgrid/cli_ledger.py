@@ -43,6 +43,7 @@ def show(
     from shockgrid.cli_views import console
     from shockgrid.desk.calls_states import Calls
     from shockgrid.desk.ledger import Ledger
+    from shockgrid.errors import InputError
 
     with refusals():
         opened, calls = Ledger.open(ledger, create=False), Calls()
@@ -68,6 +69,9 @@ def show(
                 )
             )
         opened.close()
+        if name and not lines:
+            problem = "no such call or margin group"
+            raise InputError(problem, table=ledger, column="call_or_group", value=name)
         console().print(_event_table(lines))
 
 

@@ -79,7 +79,7 @@ def liquidation_plan(
 
     Raises
     ------
-    InputError : no such account, an objective that does not exist, or a buffer below 0.
+    InputError : no such account, objective or halted name, or a buffer below 0.
     """
     _require(objective, buffer)
     opening = opened(book, market, regime_or_policy, accounts, backend)
@@ -163,8 +163,15 @@ def position_costs(ground: Ground, costs: TradingCosts) -> tuple[PositionCosts, 
 
 
 def tradable_instruments(market: Market, halted: frozenset[str]) -> Mask:
-    """Which instruments [N] trade: not halted, nor their underlying, nor at their expiry."""
+    """Which instruments [N] trade: not halted, nor their underlying, nor at their expiry.
+
+    Raises InputError for a halted name that the market does not have.
+    """
     table = market.instruments
+    strangers = sorted(halted.difference(table.symbols, market.underlyings.names))
+    if strangers:
+        problem = "no such symbol or underlying"
+        raise InputError(problem, column="halted", value=strangers[0])
     owners = market.underlyings.names[table.underlyings] if len(table.symbols) else table.symbols
     stopped = pd.Series(table.symbols).isin(halted) | pd.Series(owners).isin(halted)
     return ~(stopped.to_numpy(bool) | (table.is_option & (table.years <= 0.0)))
