@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_library import not_finite
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
 from shockgrid.backends.contract import Series
+from shockgrid.backends.leaf_weights import checked_weights
 from shockgrid.errors import InputError
 from shockgrid.states import States
 
@@ -135,20 +135,7 @@ def checked(sections: Sequence[tuple[Series, States]], weights: Any) -> tuple[An
 
     Raises InputError where weights and sections do not fit, or a number is not finite.
     """
-    rows = weights if getattr(weights, "format", "") == "csr" else csr_array(weights)
-    if not rows.has_sorted_indices:
-        rows = rows.sorted_indices()
-    count = len(sections[0][1].index) if sections else 0
-    held = sum(len(series) for series, _ in sections)
-    if any(len(states.index) != count for _, states in sections):
-        problem = "all sections must have the same number of scenarios"
-        raise InputError(problem)
-    if rows.shape[1] != held:
-        problem = f"weights must have a column for each of {held} instruments"
-        raise InputError(problem, value=rows.shape)
-    if rows.nnz and not 0 <= rows.indices.min() <= rows.indices.max() < held:
-        problem = "a weight stands in a column that is not there"
-        raise InputError(problem, value=rows.shape)
+    rows, count = checked_weights(sections, weights)
     for series, states in sections:
         require_good(series, states)
     return rows, count

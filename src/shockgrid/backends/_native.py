@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from shockgrid.arrays import Floats
 from shockgrid.backends import _numpy_implied
@@ -34,8 +33,8 @@ from shockgrid.backends._native_worst import native_worst, worst_in_parts
 from shockgrid.backends._numpy import WORST_ELEMENTS, NumpyBackend
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.leaf_weights import checked_weights
 from shockgrid.backends.plain_worst import plain_worst
-from shockgrid.errors import InputError
 from shockgrid.states import UNMOVED, States
 
 #: Values that NumPy finds, handed to one call of the library: 16 MB.
@@ -184,11 +183,7 @@ class NativeBackend:
         See ``Backend.risk_arrays``. A tile of unit P&L is priced and its leaves are summed while it is in
         cache; the full matrix is never held. Raises InputError where a number is not finite.
         """
-        rows = weights if getattr(weights, "format", "") == "csr" else csr_array(weights)
-        if not rows.has_sorted_indices:
-            rows = rows.sorted_indices()
-        count = len(sections[0][1].index) if sections else 0
-        _require_fit(sections, count, rows)
+        rows, count = checked_weights(sections, weights)
         laid = [Laid(series, states, self._plain) for series, states in sections]
         given = sum(part.given for part in laid)
         width = max(1, GIVEN_ELEMENTS // given) if given else count
@@ -241,17 +236,3 @@ class NativeBackend:
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes; see ``NumpyBackend.free_bytes``."""
         return self._plain.free_bytes()
-
-
-def _require_fit(sections: Sequence[tuple[Series, States]], count: int, rows: Any) -> None:
-    """The library trusts sizes: check them here."""
-    held = sum(len(series) for series, _ in sections)
-    if any(len(states.index) != count for _, states in sections):
-        problem = "all sections must have the same number of scenarios"
-        raise InputError(problem)
-    if rows.shape[1] != held:
-        problem = f"weights must have a column for each of {held} instruments"
-        raise InputError(problem, value=rows.shape)
-    if rows.nnz and not 0 <= rows.indices.min() <= rows.indices.max() < held:
-        problem = "a weight stands in a column that is not there"
-        raise InputError(problem, value=rows.shape)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_implied
@@ -28,6 +27,7 @@ from shockgrid.backends._numpy_routes import GRID, TABLE, routes
 from shockgrid.backends._numpy_store import Builder, PremiumStore
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.leaf_weights import checked_weights
 from shockgrid.backends.plain_worst import plain_worst
 from shockgrid.pricing.implied import implied_vol
 from shockgrid.states import UNMOVED, States
@@ -141,10 +141,7 @@ class NumpyBackend:
         See ``Backend.risk_arrays``. A tile [n, scenarios] is priced, the base value subtracted, and the
         leaves summed at once; the full matrix is never held.
         """
-        rows = csr_array(weights, copy=False)
-        if not rows.has_sorted_indices:
-            rows = rows.sorted_indices()
-        count = len(sections[0][1].index) if sections else 0
+        rows, count = checked_weights(sections, weights)
         total = sum(len(series) for series, _ in sections)
         bases = [self.base(series) for series, _ in sections]
         width = max(1, self.tile_elements // max(1, total))

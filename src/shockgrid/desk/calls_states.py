@@ -14,46 +14,36 @@ STATES = (*UNRESOLVED, "met", "waived", "closed")
 
 RUN = "run"  #: that a margin run was looked at; belongs to no call
 
+#: What may happen to a call that is not overdue yet, in whichever of its states; see ``TRANSITIONS``.
+WHILE_DUE: Mapping[str, tuple[str, str]] = {
+    "promise": ("funds_pending", "funds_pending"),
+    "cure": ("part_met", "met"),
+    "correct": ("part_met", "met"),
+    "extend": ("extended", "extended"),
+    "waive": ("waived", "waived"),
+    "expire": ("expired", "expired"),
+}
+
 #: state -> event -> the next state (while something is outstanding, when nothing is). All else is refused.
 #: "" is no call yet. A call that is part_met by 0 is issued again.
 TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "": {"issue": ("issued", "issued")},
     "issued": {
         "amend": ("issued", "met"),
-        "promise": ("funds_pending", "funds_pending"),
-        "cure": ("part_met", "met"),
-        "correct": ("part_met", "met"),
-        "extend": ("extended", "extended"),
-        "waive": ("waived", "waived"),
-        "expire": ("expired", "expired"),
+        **WHILE_DUE,
     },
     "funds_pending": {
         "amend": ("funds_pending", "met"),
-        "promise": ("funds_pending", "funds_pending"),
         "return": ("part_met", "met"),
-        "cure": ("part_met", "met"),
-        "correct": ("part_met", "met"),
-        "extend": ("extended", "extended"),
-        "waive": ("waived", "waived"),
-        "expire": ("expired", "expired"),
+        **WHILE_DUE,
     },
     "part_met": {
         "amend": ("part_met", "met"),
-        "promise": ("funds_pending", "funds_pending"),
-        "cure": ("part_met", "met"),
-        "correct": ("part_met", "met"),
-        "extend": ("extended", "extended"),
-        "waive": ("waived", "waived"),
-        "expire": ("expired", "expired"),
+        **WHILE_DUE,
     },
     "extended": {
         "amend": ("extended", "met"),
-        "promise": ("funds_pending", "funds_pending"),
-        "cure": ("part_met", "met"),
-        "correct": ("part_met", "met"),
-        "extend": ("extended", "extended"),
-        "waive": ("waived", "waived"),
-        "expire": ("expired", "expired"),
+        **WHILE_DUE,
     },
     "expired": {
         "amend": ("expired", "met"),

@@ -108,20 +108,20 @@ class Ledger:
         """
         _require_batch(events)
         with self._transaction():
-            sequence, previous = self._store.tip()
+            last, previous = self._store.tip()
             known = self._store.known([event.key for event in events])
             fresh = [event for event in events if _is_new(event, known)]
-            if fresh and after is not None and sequence != after:
-                problem = f"the ledger is at row {sequence}, not {after}: somebody else has written"
+            if fresh and after is not None and last != after:
+                problem = f"the ledger is at row {last}, not {after}: somebody else has written"
                 raise LedgerError(problem, reason="moved")
             rows = []
-            for sequence, event in enumerate(fresh, start=sequence + 1):  # noqa: B020
+            for sequence, event in enumerate(fresh, start=last + 1):
                 row = Row(sequence, event, previous, "")
                 previous = row.expected_hash()
                 rows.append(Row(sequence, event, row.previous_hash, previous))
             if rows:
                 self._store.insert(rows)
-        return sequence
+        return last + len(rows)
 
     def rows(self, after: int = 0) -> Iterator[Row]:
         """Rows with a greater sequence, in order, as they lie in the store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -156,7 +157,7 @@ class _Simulation:
         cents: int = 0,
         manner: str = "",
         reason: str = "",
-        due: object = None,
+        due: datetime | None = None,
     ) -> None:
         """One act of a person, a little before the run."""
         at = self.world.moment
@@ -165,7 +166,7 @@ class _Simulation:
             before = self.desk.sequence
             self.desk.record(
                 call.call_id, event, at, operator="simulator", reason=reason, cents=cents, manner=manner,
-                due=due,  # type: ignore[arg-type]
+                due=due,
             )  # fmt: skip
             return [row.event for row in self.ledger.rows(before)]
 

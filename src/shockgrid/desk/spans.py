@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,11 +22,6 @@ def rows_of_accounts(starts: Codes, accounts: Codes) -> Codes:
     lengths = starts[accounts + 1] - starts[accounts]
     firsts = np.repeat(starts[accounts] - np.append(0, np.cumsum(lengths)[:-1]), lengths)
     return firsts + np.arange(len(firsts))
-
-
-def accounts_in(book: Book, margin_groups: Any) -> Codes:
-    """The accounts, by row, of these margin groups."""
-    return np.flatnonzero(book.accounts["margin_group"].isin(margin_groups).to_numpy(bool))
 
 
 def book_of(book: Book, accounts: Codes, starts: Codes) -> Book:

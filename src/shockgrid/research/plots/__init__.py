@@ -4,11 +4,11 @@ Blue and vermillion (M. Okabe, K. Ito, "Color universal design", 2008) stand for
 ColorBrewer's RdBu, lines by vol cividis. matplotlib is imported here and nowhere else: the extra ``plots``.
 """
 
-try:
-    import matplotlib as _matplotlib  # noqa: F401
-except ModuleNotFoundError as error:
+from importlib.util import find_spec
+
+if find_spec("matplotlib") is None:
     problem = "pictures need matplotlib: python -m pip install 'shockgrid[plots]'"
-    raise ModuleNotFoundError(problem) from error
+    raise ModuleNotFoundError(problem)
 
 from shockgrid.research.plots.days import backtest_chart
 from shockgrid.research.plots.margins import attribution_bars, firm_map, requirement_waterfall
