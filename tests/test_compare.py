@@ -7,6 +7,7 @@ import shutil
 from importlib import import_module
 from pathlib import Path
 
+import coins
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,32 +94,113 @@ def test_a_name_that_is_no_regime_is_answered_with_those_that_are() -> None:
         sg.compare(BOOK, MARKET, ["tims", "nope"])
 
 
-def test_a_side_that_does_not_fit_is_named() -> None:
-    with pytest.raises(sg.InputError, match=r"^deribit: .*'X'"):
+def test_a_side_that_covers_nothing_is_named() -> None:
+    with pytest.raises(sg.InputError, match=r"^deribit: .*covers nothing.*'X'"):
         sg.compare(BOOK, MARKET, ["tims", "deribit"])
     with pytest.raises(sg.InputError, match="expected one of tims"):
         sg.compare(BOOK, MARKET, ["tims"]).freed("tims", "house")
 
 
-def test_impact_says_who_pays_more_and_who_gets_a_call() -> None:
+@pytest.fixture(scope="module")
+def mixed() -> tuple[sg.Book, sg.Market]:
+    """One account in coin, one in shares, one in both."""
+    rows, quotes = [*coins.ROWS, *LEGS], [*coins.QUOTES, *QUOTES]
+    spots = {"BTC": coins.SPOT, "X": 100.0, "Y": 50.0}
+    priced = market(rows, spots, quotes, fx=coins.FX, forwards=coins.FORWARDS)
+    holdings = [("both", "BTC-P", -1), ("both", "XC", -2), ("both", "Y", 10), ("coin", "BTC-C", -2)]
+    return book([*holdings, ("shares", "X", 100)]), priced
+
+
+def test_a_side_may_cover_a_part_of_the_book(mixed: tuple[sg.Book, sg.Market]) -> None:
+    held, priced = mixed
+    found = sg.compare(held, priced, ["tims", "deribit", "derive"])
+    rows = found.accounts.set_index("margin_group")
+    figures = rows[["tims", "deribit", "derive"]].notna()
+    assert figures.loc["both"].tolist() == [True, False, False]
+    assert figures.loc["coin"].tolist() == [True, True, False]
+    assert figures.loc["shares"].tolist() == [True, False, True]
+    assert found.gross["deribit"].isna().tolist() == [True, False, True]
+    left_out = found.uncovered[["side", "margin_group", "underlying", "positions"]].to_numpy().tolist()
+    assert left_out == [
+        ["deribit", "both", "X", 1], ["deribit", "both", "Y", 1], ["deribit", "shares", "X", 1],
+        ["derive", "both", "BTC", 1], ["derive", "coin", "BTC", 1],
+    ]  # fmt: skip
+    alone = sg.margin(book([("coin", "BTC-C", -2)]), priced, sg.deribit())
+    assert rows.loc["coin", "deribit"] == alone.accounts["requirement"].iloc[0]
+    part = sg.margin(book([("both", "BTC-P", -1)]), priced, sg.deribit()).accounts["requirement"].iloc[0]
+    assert found.results["deribit"].accounts["requirement"].iloc[0] == part
+    whole = sg.margin(held, priced, sg.tims()).accounts
+    assert np.array_equal(found.accounts["equity_at_marks"], whole["equity_at_marks"])
+    assert any(
+        note.startswith("deribit does not cover X, Y (") and ": 2 margin groups" in note
+        for note in found.notes
+    )
+
+
+def test_totals_count_what_has_a_figure(mixed: tuple[sg.Book, sg.Market]) -> None:
+    found = sg.compare(*mixed, ["deribit", "tims", "derive"])
+    firm = found.firm.set_index("side")
+    assert firm["margin_groups"].to_dict() == {"deribit": 1, "tims": 3, "derive": 1}
+    assert firm.loc["deribit", "requirement"] == found.accounts["deribit"].sum()
+    assert firm.loc["deribit", "deficits"] == 1  # the coin account has no cash
+    pairs = found.freed_firm.set_index(["one", "other"])
+    assert pairs["margin_groups"].tolist() == [1, 0, 1]
+    coin = found.accounts.set_index("margin_group").loc["coin"]
+    assert pairs.loc[("deribit", "tims"), "freed_capital"] == coin["deribit"] - coin["tims"]
+    assert np.isnan(pairs.loc[("deribit", "derive"), "freed_share"])
+    changed = sg.impact(*mixed, "tims", "deribit")
+    verdicts = changed.accounts.set_index("margin_group")["verdict"]
+    assert verdicts[["both", "shares"]].tolist() == ["not covered"] * 2
+    assert changed.totals["not_covered"] == 2
+    assert changed.totals["sum_change"] == pytest.approx(coin["deribit"] - coin["tims"], abs=CENT)
+
+
+def test_programs_cover_a_book_between_them(mixed: tuple[sg.Book, sg.Market]) -> None:
+    """Coins under the venue, shares under the exchange's rule; who is in the wrong program has no figure."""
+    held, priced = mixed
+    programs = {"shares": sg.Program(sg.tims(), None), "coin": sg.Program(sg.deribit(), None)}
+    accounts = [
+        {"account": name, "cash": 0.0, "program": program}
+        for name, program in (("both", "coin"), ("coin", "coin"), ("shares", "shares"))
+    ]
+    sorted_in = sg.Book.from_frames(held.positions[["account", "symbol", "quantity"]], pd.DataFrame(accounts))
+    found = sg.compare(sorted_in, priced, {"policy": sg.Policy(programs), "tims": sg.tims()})
+    assert found.accounts["policy"].isna().tolist() == [True, False, False]
+    assert found.accounts["policy"].iloc[2] == found.accounts["tims"].iloc[2]
+    with pytest.raises(sg.InputError, match="deribit v3 does not cover"):
+        sg.margin(sorted_in, priced, sg.Policy(programs))
+
+
+def test_a_name_without_a_history_is_left_out() -> None:
+    past = pd.DataFrame({"X": [100.0, 90.0, 95.0, 99.0]}, index=pd.bdate_range("2026-11-16", periods=4))
+    found = sg.compare(BOOK, MARKET, {"history": sg.historical(past), "tims": "tims"})
+    assert found.accounts["history"].isna().tolist() == [False, False, True]
+    assert set(found.uncovered["underlying"]) == {"Y"}
+
+
+def test_impact_says_who_pays_more_and_who_falls_short() -> None:
     """A share moves 15 % under the old rule and 30 % under the new; equity by hand."""
     plain = {"vol": [0.0], "concentrated": False, "contingency_rate": 0.0}
     old, new = (sg.house(spot=[-move, move], **plain) for move in (0.15, 0.30))
-    holdings = [("call", "X", 10), ("cured", "X", 0), ("fine", "X", 10), ("larger", "X", -10)]
-    cash = [("call", -800.0), ("cured", 0.0), ("fine", 0.0), ("larger", 1_100.0)]
+    holdings = [("short", "X", 10), ("empty", "X", 0), ("fine", "X", 10), ("larger", "X", -10)]
+    cash = [("short", -800.0), ("empty", 0.0), ("fine", 0.0), ("larger", 1_100.0)]
     held = book(holdings, [{"account": name, "cash": amount} for name, amount in cash])
     found = sg.impact(held, MARKET, old, new)
     rows = found.accounts.set_index("margin_group")
     # equities 200, 0, 1000, 100; requirements 150 -> 300 each but for the empty one
     assert rows["verdict"].to_dict() == {
-        "call": "new call", "cured": "unchanged", "fine": "pays more", "larger": "larger call",
+        "short": "new deficit", "empty": "unchanged", "fine": "pays more", "larger": "larger deficit",
     }  # fmt: skip
-    assert rows["change"].to_dict() == pytest.approx({"call": 150, "cured": 0, "fine": 150, "larger": 150})
-    assert rows["new_call"].to_dict() == pytest.approx({"call": 100, "cured": 0, "fine": 0, "larger": 200})
+    assert rows["change"].to_dict() == pytest.approx({"short": 150, "empty": 0, "fine": 150, "larger": 150})
+    after = {"short": 100, "empty": 0, "fine": 0, "larger": 200}
+    assert rows["deficit_after"].to_dict() == pytest.approx(after)
+    assert rows.loc["larger", ["requirement_before", "requirement_after", "deficit_before"]].tolist() == [
+        pytest.approx(150.0), pytest.approx(300.0), pytest.approx(50.0),
+    ]  # fmt: skip
     assert found.totals["sum_change"] == pytest.approx(450.0)
-    assert (found.totals["new_calls"], found.totals["pay_more"], found.totals["unchanged"]) == (1, 3, 1)
+    assert (found.totals["new_deficits"], found.totals["pay_more"], found.totals["unchanged"]) == (1, 3, 1)
     back = sg.impact(held, MARKET, new, old).accounts.set_index("margin_group")["verdict"]
-    assert (back["call"], back["larger"]) == ("call cured", "smaller call")
+    assert (back["short"], back["larger"]) == ("deficit cured", "smaller deficit")
 
 
 @pytest.mark.parametrize("accounts", [[], [{"account": "A", "cash": 1.0}]])
@@ -152,6 +234,19 @@ def test_the_command_line_compares(files: Path, tmp_path: Path) -> None:
     facts = json.loads(run("compare", *tables, *sides, "--json"))
     assert facts["sides"][0]["requirement"] == pytest.approx(rows["tims"].sum())
     run("compare", *tables, "--regime", "timms", code=2)
+
+
+def test_the_command_line_compares_policies(files: Path) -> None:
+    tables = ("--market", str(files / "market"), "--book", str(files / "book"))
+    policy = files / "book" / "policy.toml"
+    facts = json.loads(run("compare", *tables, "--policy", str(policy), "--regime", "tims", "--json"))
+    assert [row["side"] for row in facts["sides"]] == ["tims", str(policy)]
+    ran = json.loads(run("run", *tables, "--policy", str(policy), "--out", str(files / "run"), "--json"))
+    totals = json.loads((files / "run" / "manifest.json").read_text())["control_totals"]
+    assert ran["regimes"]
+    assert facts["sides"][1]["requirement"] == pytest.approx(totals["sum_requirement"])
+    assert facts["uncovered"] == []
+    assert "at least one regime" in run("compare", *tables, code=2)
 
 
 def test_an_explanation_prints_rules_and_overrides(files: Path, tmp_path: Path) -> None:

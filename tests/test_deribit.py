@@ -205,14 +205,23 @@ def test_a_currency_without_parameters_and_a_foreign_base_are_refused() -> None:
     sol = market(rows, {"SOL": 100.0}, fx=fx)
     with pytest.raises(sg.InputError, match="SOL"):
         sg.margin(coin_book({"P": 1.0}), sol, sg.deribit())
-    rows = [{**future("P", "perpetual"), "currency": "BTC", "inverse": False}]
+    rows = [future("P", "perpetual")]
     base = sg.Market.from_frames(
-        pd.DataFrame(rows), pd.DataFrame([{"underlying": "BTC", "spot": 1.0}]), pd.DataFrame({"symbol": []}),
-        pd.DataFrame([{"currency": "BTC", "days": 30, "zero_rate_dec": 0.0}]),
-        as_of="2026-11-20T21:00Z", base_currency="BTC",
+        pd.DataFrame(rows), pd.DataFrame([{"underlying": "BTC", "spot": 5e4}]), pd.DataFrame({"symbol": []}),
+        pd.DataFrame([{"currency": "EUR", "days": 30, "zero_rate_dec": 0.0}]), fx=fx,
+        as_of="2026-11-20T21:00Z", base_currency="EUR",
     )  # fmt: skip
     with pytest.raises(sg.InputError, match="USD"):
         sg.margin(coin_book({"P": 1.0}), base, sg.deribit())
+
+
+@pytest.mark.parametrize("version", ["v3", "v2", "standard"])
+def test_what_is_not_settled_in_coin_is_refused(version: str) -> None:
+    """The conversion at the end of the range is of P&L in coin; a contract in dollars has none."""
+    rows = [{**future("P", "perpetual"), "currency": "USD", "inverse": False}]
+    linear = market(rows, {"BTC": 60_000.0})
+    with pytest.raises(sg.InputError, match=r"does not cover this instrument .*'P'"):
+        sg.margin(coin_book({"P": 1.0}), linear, sg.deribit(version))
 
 
 @pytest.mark.parametrize("name", ["derive", "span", "deribit", "deribit-v2", "deribit-standard"])

@@ -21,7 +21,7 @@ SPOTS: dict[str, Any] = {
 MARKET = market([BOND, FUND, stock("X")], SPOTS)
 
 
-@pytest.mark.parametrize("name", ["tims", "rbh_bd", "house"])
+@pytest.mark.parametrize("name", ["tims", "rbh_bd", "rbh_mm", "house", "house-rules", "span"])
 def test_the_haircut_is_the_requirement(name: str) -> None:
     """6 % of a bond worth 980 and 1 % of a money-market fund, long or short, with no offset between them."""
     held = book([("L", "BOND", 10), ("S", "BOND", -10), ("F", "BOND", 10), ("F", "FUND", 5_000)])
@@ -30,6 +30,13 @@ def test_the_haircut_is_the_requirement(name: str) -> None:
     for account, expected in (("L", 588.0), ("S", 588.0), ("F", 638.0)):
         assert requirement(result, account) == pytest.approx(expected)
     assert requirement(result, "F", "equity_at_marks") == pytest.approx(9_800.0 + 5_000.0)
+
+
+def test_a_venue_that_does_not_know_it_counts_nothing_for_it() -> None:
+    """Derive's file names no bond: its default haircut takes the whole value."""
+    result = sg.margin(book([("A", "BOND", 10)]), MARKET, sg.derive())
+    assert requirement(result) == pytest.approx(9_800.0)
+    assert requirement(result, column="collateral_haircut") == pytest.approx(9_800.0)
 
 
 def test_it_loses_the_same_in_every_scenario_that_moves() -> None:

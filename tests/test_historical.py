@@ -11,7 +11,7 @@ import pytest
 from books import book, market, option, requirement, stock
 
 import shockgrid as sg
-from shockgrid.regimes.historical import value_at_risk
+from shockgrid.regimes.historical import METHODS, value_at_risk
 
 ROUNDING = 1e-9  #: the same sums in another order, relative to a few thousand dollars
 DAYS = 500
@@ -87,6 +87,20 @@ def test_value_at_risk_says_which_quantile(prices: pd.DataFrame, method: str, ra
     day = int(result.accounts["worst_scenario"].iloc[0])
     assert slow_losses(prices, None)[day] == pytest.approx(expected, rel=ROUNDING)
     assert result.positions["euler"].sum() == pytest.approx(scan, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_quantile_is_made_of_the_days_around_it(method: str) -> None:
+    """The shares of the days, times their losses, are the quantile; ties and both ends included."""
+    pnl = np.round(np.random.default_rng(3).normal(0.0, 2.0, (200, 11)))
+    for level in (0.0, 0.5, 0.9, 0.97):
+        reducer = value_at_risk(level, method)
+        shares = reducer.shares(pnl)  # type: ignore[attr-defined]
+        quantiles = np.quantile(-pnl, level, axis=1, method=method)
+        np.testing.assert_allclose(-(shares * pnl).sum(axis=1), quantiles, atol=1e-12)
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=1e-12)
+        assert (shares >= 0.0).all()
+        assert ((shares > 0.0).sum(axis=1) <= 2).all()
 
 
 def test_ties_and_gains() -> None:

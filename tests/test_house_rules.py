@@ -104,6 +104,25 @@ def test_vols_are_scanned_by_type_at_every_price(tmp_path: Path, kind: str, move
     assert scan(result) == pytest.approx(100 * (values[0] - values[1]), abs=1e-4)  # 1e-9 of 10,000, and delta
 
 
+def test_vols_move_against_the_price_where_a_house_says_so(tmp_path: Path) -> None:
+    """A vol scan of 15 % and half of it along with the price: -15 .. +15 % about +7.5 % at the low end."""
+    found = regime(tmp_path, vol_with_price={"value": 0.5})
+    rows = sg.margin(book([("A", "X", 1)]), one(), found).scenarios("A").groupby("price_shock")["vol_shock"]
+    low, still, high = ((move - 0.15, move, move + 0.15) for move in (0.075, 0.0, -0.075))
+    for price, expected in ((-0.25, low), (0.0, still), (0.20, high)):
+        assert rows.get_group(price).tolist() == pytest.approx(expected)
+    shipped = sg.margin(book([("A", "X", 1)]), one(), regime(tmp_path)).scenarios("A")
+    assert shipped["vol_shock"].unique().tolist() == [-0.15, 0.0, 0.15]
+
+
+def test_a_rule_for_a_name_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    wide = {"down": 0.5, "up": 1.0, **OWN}
+    found = regime(tmp_path, names={"XX": {"range": wide, **OWN}}, sectors={"biotech": wide})
+    notes = sg.margin(book([("A", "X", 1)]), one(sector="oil"), found).notes
+    assert "rules for the name XX: the market has none" in notes
+    assert "rules for the sector biotech: the market has none" in notes
+
+
 def test_schwab_s_example_of_epr_and_pnr(tmp_path: Path) -> None:
     """Equity 100,000, EPR 30 %: 4,000 shares have PNR 25 %, so 120,000; 3,000 have 33.3 %, so 45,000."""
     found = regime(tmp_path, ranges={"equity": {"down": 0.15, "up": 0.15}})

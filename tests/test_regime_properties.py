@@ -58,6 +58,12 @@ def past() -> sg.Regime:
     )  # fmt: skip
 
 
+def shortfall() -> sg.Regime:
+    """The same days, the mean of the worst of them."""
+    days = past().scenarios.only("standard")
+    return sg.Regime("shortfall", days, sg.Tree("margin_group", reducer=sg.expected_shortfall(0.93)))
+
+
 def arrays() -> sg.Regime:
     rows = [{"symbol": "XC", **{f"pnl_{k}": 40.0 * (k - 5.5) for k in range(1, 11)}}]
     return sg.imported(pd.DataFrame(rows))
@@ -153,9 +159,23 @@ def test_lines_add_up_and_backends_agree(name: str, data: st.DataObject) -> None
     for result in results:
         shown = result.explain("A")
         lines = shown.loc[shown["level"] == "line", "amount"].sum()
+        silent = shown[(shown["words"] == "") & (shown["amount"] != 0.0)]["level"].unique()
+        assert set(silent) <= {"requirement", "class_group"}
         assert lines == pytest.approx(result.accounts["requirement"].iloc[0], abs=ROUNDING)
     one, other = (result.accounts["requirement"].iloc[0] for result in results)
     assert abs(one - other) <= PARITY * GROSS
+
+
+@regimes
+def test_the_split_at_the_active_scenarios_adds_up(name: str) -> None:
+    """Also where the figure is a mean over several of them, or lies between two."""
+    held = book([("A", symbol, size) for symbol, size in zip(NAMES, (3, -2, 5, -4, 2, -1), strict=True)])
+    for own in (regime(name), *([shortfall()] if name == "historical" else [])):
+        result = sg.margin(held, MARKET, own)
+        row = result.accounts.iloc[0]
+        scan = row[["stand_alone_sum", "hedge_benefit", "offset_benefit"]].sum()
+        assert result.positions["euler"].sum() == pytest.approx(scan, abs=ROUNDING)
+        assert scan > 0.0
 
 
 @pytest.mark.parametrize("venue", MAKERS)

@@ -92,6 +92,8 @@ def test_options_on_a_volatility_index_have_forwards_and_ranges_of_their_own(tmp
     usual = requirement(sg.margin(held, vix_market(), sg.tims()))
     assert usual < loss
     assert regime.fingerprint() != sg.tims().fingerprint()
+    path.write_text(SHIPPED + own.replace("VIX", "VXI"))
+    assert "own range of VXI: the market has none" in sg.margin(held, vix_market(), sg.tims(path)).notes
     path.write_text(SHIPPED + own.replace("0.40", "-1.0"))
     with pytest.raises(sg.ParameterError, match=r"own_ranges\.VIX\.up"):
         sg.tims(path)

@@ -32,6 +32,19 @@ def test_expected_shortfall_by_hand(level: float, expected: float) -> None:
 
 
 DAYS = (10, 40, 90)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(0.75, [0, 1, 0, 0]), (0.5, [0.5, 0.5, 0, 0]), (0.375, [0.4, 0.4, 0.2, 0])]
+)
+def test_shares_of_an_expected_shortfall_by_hand(level: float, expected: list[float]) -> None:
+    """Of four scenarios the worst 1, 2 and 2.5; of the last, half of one in two and a half."""
+    pnl = np.array([[-3.0, -5.0, 1.0, 2.0]])
+    shares = sg.expected_shortfall(level).shares(pnl)  # type: ignore[attr-defined]
+    assert shares[0].tolist() == pytest.approx(expected)
+    assert -(shares * pnl).sum() == pytest.approx(sg.expected_shortfall(level)(pnl).losses[0])
+
+
 SERIES = [option(f"{right}{day}", "X", right, 100.0, day) for right in "CP" for day in DAYS]
 PRICED = market([stock("X"), *SERIES], {"X": 50.0}, [{"symbol": row["symbol"], "vol": 0.3} for row in SERIES])
 

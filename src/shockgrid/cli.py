@@ -15,7 +15,9 @@ from shockgrid.cli_common import (
     LotsOption,
     MapOption,
     MarketOption,
+    PoliciesOption,
     RegimeOption,
+    SidesOption,
     refusals,
 )
 from shockgrid.cli_desk import replay, why
@@ -147,29 +149,20 @@ def explain(
 def compare(
     market: MarketOption,
     book: BookOption,
-    regime: Annotated[list[str], typer.Option(help="A regime as for run; give it once for each side.")],
+    regime: SidesOption = None,
+    policy: PoliciesOption = None,
     out: Annotated[Path | None, typer.Option(help="CSV of every margin group to write.")] = None,
     backend: BackendOption = "auto",
     lots: LotsOption = False,
     column_map: MapOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Margin a book under several regimes side by side, net and gross of option value."""
+    """Margin a book under several regimes or policies side by side, net and gross of option value."""
     from shockgrid.cli_compare import compare_files
 
+    tables, sides = (market, book, column_map), (regime or [], policy or [])
     with refusals():
-        raise typer.Exit(
-            compare_files(
-                market,
-                book,
-                regime,
-                out=out,
-                backend=backend,
-                lots=lots,
-                column_map=column_map,
-                as_json=as_json,
-            )
-        )
+        raise typer.Exit(compare_files(*tables, *sides, out=out, backend=backend, lots=lots, as_json=as_json))
 
 
 @app.command()

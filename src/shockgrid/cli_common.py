@@ -20,6 +20,12 @@ RegimeOption: TypeAlias = Annotated[
         help="tims, rbh_bd, rbh_mm, house, house-rules, regt, derive, span, deribit, or path/to/file.py:name."
     ),
 ]
+SidesOption: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--regime", help="A regime as for run; give it once for each side.")
+]
+PoliciesOption: TypeAlias = Annotated[
+    list[Path] | None, typer.Option("--policy", help="A policy file as a side; may be repeated.")
+]
 LotsOption: TypeAlias = Annotated[
     bool, typer.Option("--lots", help="Sum rows that repeat an account and symbol.")
 ]

@@ -74,18 +74,24 @@ def risk_arrays(
     weights: Any,
     backend: Backend,
     layout: Layout | None = None,
+    values: Floats | None = None,
 ) -> Floats:
     """P&L [L, S] of the leaves of a CSR matrix [L, n] over these sections, scenario weights left out.
 
-    ``layout`` holds columns of this market that need not be laid out again.
+    ``layout`` holds columns of this market that need not be laid out again; ``values`` [N] are the model
+    values of its instruments, where they are known.
     """
+    sections = _joined(sections, states)
     parts = [series(market, rows) if layout is None else layout.take(rows) for _, rows in sections]
     laid = [states.states(underlying) for underlying, _ in sections]
     if not states.revised:
         plain: Floats = backend.get(backend.risk_arrays(list(zip(parts, laid, strict=True)), weights))
         return plain
     pnl = np.empty((weights.shape[0], len(states.scenarios)))
-    today = [backend.get(backend.price(part, UNMOVED))[0] for part in parts]
+    today = [
+        backend.get(backend.price(part, UNMOVED))[0] if values is None else values[rows]
+        for part, (_, rows) in zip(parts, sections, strict=True)
+    ]
     known = _known_pnl(np.concatenate([rows for _, rows in sections]), market, states)
     sourced = [place for place, source in enumerate(states.scenarios.known_pnl) if source is not None]
     unknown = np.isnan(known[:, sourced]).any(axis=1).astype(np.float64)
@@ -107,6 +113,17 @@ def risk_arrays(
         if revision.known:
             pnl[:, columns] += weights @ np.nan_to_num(known[:, columns])
     return pnl
+
+
+def _joined(sections: Sequence[Section], states: MarketStates) -> list[Section]:
+    """The sections, neighbours with the same shocks as one: each of them costs a call."""
+    joined: list[tuple[int, list[Codes]]] = []
+    for underlying, rows in sections:
+        if joined and states.states(joined[-1][0]) is states.states(underlying):
+            joined[-1][1].append(rows)
+        else:
+            joined.append((underlying, [rows]))
+    return [(underlying, np.concatenate(rows) if len(rows) > 1 else rows[0]) for underlying, rows in joined]
 
 
 def _known_pnl(rows: Codes, market: Market, states: MarketStates) -> Floats:

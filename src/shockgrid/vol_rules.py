@@ -43,7 +43,10 @@ class Terms(Protocol):
 
 
 class VolRule(Protocol):
-    """(live options, shock) -> their vols [n] under that vol shock; a frozen value, so that it hashes."""
+    """(live options, shock) -> their vols [n] under that vol shock; a frozen value, so that it hashes.
+
+    Each vol depends on its own option alone: which options are handed over together is not fixed.
+    """
 
     def __call__(self, terms: Terms, shock: float) -> Floats:
         """The shocked vols."""

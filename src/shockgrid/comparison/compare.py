@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
+from shockgrid.comparison.coverage import COLUMNS, covered_part, uncovered_note
 from shockgrid.comparison.sides import RELIABILITIES, Result, Side, fitting, short_value, sides_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -22,6 +24,7 @@ from shockgrid.reg_t import RegtRules
 from shockgrid.reg_t.margin import SECONDS, planned_regt
 from shockgrid.requirement import MarginResult
 from shockgrid.requirement.assemble import group_currencies, group_rates
+from shockgrid.requirement.equity import equity
 from shockgrid.requirement.margin import Clock, Laid, laid_out, margined
 
 NOTE = (
@@ -38,22 +41,31 @@ class Comparison:
     ----------
     accounts : one row per margin group, in its ``currency``: equity_at_marks, short_value (>= 0, market value
         of options and shares held short), the requirement net of option value under each side, in a column
-        of the side's name, and the worst reliability of the sides.
+        of the side's name (NaN where the side does not cover all that is held), and the worst reliability.
     gross : the same with ``short_value`` added to every requirement.
-    firm : one row per side, in the base currency: requirement, requirement_gross, initial_requirement (NaN
-        where the rule knows one requirement only), deficits (how many margin groups), sum_deficit, seconds.
-    results : what each side came to, as ``margin`` and ``regt`` return it.
+    firm : one row per side, in the base currency: margin_groups (how many have a figure), and of those the
+        requirement, requirement_gross, initial_requirement (NaN where the rule knows one requirement only),
+        deficits (how many), sum_deficit; seconds.
+    freed_firm : one row per two sides, in the base currency: one, other, margin_groups (that have a figure
+        under both), freed_capital, freed_share.
+    uncovered : side, margin_group, underlying, positions: what each side does not cover.
+    results : what each side came to, as ``margin`` and ``regt`` return it, over what the side covers.
     """
 
     accounts: pd.DataFrame
     gross: pd.DataFrame
     firm: pd.DataFrame
+    freed_firm: pd.DataFrame
+    uncovered: pd.DataFrame
     results: Mapping[str, Result]
     backend: str
     notes: tuple[str, ...]
 
     def freed(self, one: str, other: str) -> pd.DataFrame:
         """What going from ``one`` to ``other`` frees, by margin group, in its currency.
+
+        For two sides of this comparison, whichever they are; ``freed_capital`` takes two results that were
+        computed apart, one of them strategy-based, and shows both conventions of premium.
 
         Columns: margin_group, currency, equity_at_marks, one and other (requirements), freed_capital (> 0:
         ``other`` needs less; the same net and gross), freed_share (of ``one``; NaN where that is 0).
@@ -69,18 +81,6 @@ class Comparison:
         fixed = self.accounts[["margin_group", "currency", "equity_at_marks"]]
         amounts = {"one": self.accounts[one], "other": self.accounts[other]}
         return fixed.assign(**amounts, freed_capital=freed, freed_share=share)
-
-    @cached_property
-    def freed_firm(self) -> pd.DataFrame:
-        """One row per two sides, in the base currency: one, other, freed_capital, freed_share."""
-        totals = self.firm.set_index("side")["requirement"]
-        rows = [
-            {"one": one, "other": other, "freed_capital": totals[one] - totals[other]}
-            for one, other in combinations(totals.index, 2)
-        ]
-        frame = pd.DataFrame(rows, columns=["one", "other", "freed_capital"])
-        base = frame["one"].map(totals).astype(np.float64)
-        return frame.assign(freed_share=(frame["freed_capital"] / base).where(base > 0.0))
 
     @cached_property
     def positions(self) -> pd.DataFrame:
@@ -113,7 +113,8 @@ def compare(
     """The requirement of every margin group under each of several regimes.
 
     Vols are calibrated, positions laid out and instruments priced once for all sides; premium tables and
-    grids that a backend has computed for one serve the next.
+    grids that a backend has computed for one serve the next. A side may cover a part of the book, as a coin
+    venue does of one that holds stocks too: see ``Comparison.uncovered``.
 
     Parameters
     ----------
@@ -124,21 +125,23 @@ def compare(
 
     Raises
     ------
-    InputError : no such regime, or one that does not fit the market; names the side.
+    InputError : no such regime, one that does not fit the market, or that covers nothing of the book; names
+        the side.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
     sides, engine = sides_of(regimes), get_backend(backend)
     _require(book, market)
     laid = laid_out(book, market, engine, Clock())
-    results, spent = dict[str, Result](), dict[str, float]()
+    results, left_out, spent = dict[str, Result](), dict[str, pd.DataFrame](), dict[str, float]()
     for name, side in sides.items():
         started = perf_counter()
         try:
-            results[name] = _computed(laid, side, engine, seconds)
+            part, left_out[name] = covered_part(laid, side)
+            results[name] = _computed(part, side, engine, seconds)
         except InputError as error:
             raise fitting(name, error) from error
         spent[name] = perf_counter() - started
-    return _compared(laid, results, spent, engine.name)
+    return _compared(laid, results, left_out, spent, engine.name)
 
 
 def _require(book: object, market: object) -> None:
@@ -154,7 +157,13 @@ def _computed(laid: Laid, side: Side, engine: Backend, seconds: float) -> Result
     return margined(laid, side, engine, Clock())
 
 
-def _compared(laid: Laid, results: dict[str, Result], spent: dict[str, float], backend: str) -> Comparison:
+def _compared(
+    laid: Laid,
+    results: dict[str, Result],
+    left_out: dict[str, pd.DataFrame],
+    spent: dict[str, float],
+    backend: str,
+) -> Comparison:
     plan = laid.plan
     rates = group_rates(plan)
     shorted = short_value(plan, laid.values) / rates
@@ -163,32 +172,52 @@ def _compared(laid: Laid, results: dict[str, Result], spent: dict[str, float], b
     fixed: dict[str, Any] = {
         "margin_group": plan.margin_groups,
         "currency": group_currencies(plan),
-        "equity_at_marks": next(iter(frames.values()))["equity_at_marks"].to_numpy(np.float64),
+        "equity_at_marks": equity(plan, laid.values).at_marks / rates,
         "short_value": shorted,
     }
-    net = {name: frame["requirement"].to_numpy(np.float64) for name, frame in frames.items()}
+    whole = {name: ~np.isin(plan.margin_groups, rows["margin_group"]) for name, rows in left_out.items()}
+    net = {name: frame["requirement"].where(whole[name]).to_numpy() for name, frame in frames.items()}
     worst = {"reliability": np.array(RELIABILITIES, object)[np.asarray(ranks, np.intp)]}
-    firm = [_total(name, result, rates, shorted, spent[name]) for name, result in results.items()]
+    firm = [_total(name, results[name], whole[name], rates, shorted, spent[name]) for name in results]
+    noted = [uncovered_note(name, rows) for name, rows in left_out.items() if len(rows)]
     notes = dict.fromkeys(note for result in results.values() for note in result.notes)
     return Comparison(
         accounts=pd.DataFrame({**fixed, **net, **worst}),
         gross=pd.DataFrame({**fixed, **{name: amount + shorted for name, amount in net.items()}, **worst}),
         firm=pd.DataFrame(firm),
+        freed_firm=_freed_firm(net, rates),
+        uncovered=pd.concat([rows.assign(side=name) for name, rows in left_out.items()], ignore_index=True)[
+            ["side", *COLUMNS]
+        ],
         results=results,
         backend=backend,
-        notes=(NOTE, *notes),
+        notes=(NOTE, *noted, *notes),
     )
 
 
-def _total(name: str, result: Result, rates: Any, shorted: Any, seconds: float) -> dict[str, Any]:
+def _freed_firm(net: Mapping[str, Floats], rates: Floats) -> pd.DataFrame:
+    rows = []
+    for one, other in combinations(net, 2):
+        both = ~np.isnan(net[one] + net[other])
+        base, rest = (float((net[name] * rates)[both].sum()) for name in (one, other))
+        share = (base - rest) / base if base > 0.0 else np.nan
+        rows.append((one, other, int(both.sum()), base - rest, share))
+    return pd.DataFrame(rows, columns=["one", "other", "margin_groups", "freed_capital", "freed_share"])
+
+
+def _total(
+    name: str, result: Result, whole: Mask, rates: Floats, shorted: Floats, seconds: float
+) -> dict[str, Any]:
+    """A side's row of ``firm``, over the margin groups of which it covers everything."""
     accounts = result.accounts
-    short = result.short()
+    short = result.short() & whole
     initial = accounts.get("initial_requirement")
     return {
         "side": name,
-        "requirement": float((accounts["requirement"] * rates).sum()),
-        "requirement_gross": float(((accounts["requirement"] + shorted) * rates).sum()),
-        "initial_requirement": np.nan if initial is None else float((initial * rates).sum()),
+        "margin_groups": int(whole.sum()),
+        "requirement": float((accounts["requirement"] * rates)[whole].sum()),
+        "requirement_gross": float(((accounts["requirement"] + shorted) * rates)[whole].sum()),
+        "initial_requirement": np.nan if initial is None else float((initial * rates)[whole].sum()),
         "deficits": int(short.sum()),
         "sum_deficit": float((-accounts["excess"] * rates)[short].sum()),
         "seconds": seconds,

@@ -7,26 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from shockgrid.arrays import Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.comparison.compare import Comparison, compare
 from shockgrid.comparison.sides import Side
 from shockgrid.market import Market
+from shockgrid.requirement.equity import in_cents
 
 CENT = 0.005  #: smaller changes than half a cent are none
 
 
 @dataclass(frozen=True, repr=False)
 class Impact:
-    """Who pays more and who gets a call.
+    """Who pays more and who falls short.
 
     Attributes
     ----------
-    accounts : one row per margin group, in its ``currency``: equity_at_marks, old_requirement,
-        new_requirement, change (> 0: pays more), change_share (of the old; NaN where that is 0), old_call and
-        new_call (what equity lacks, >= 0), verdict (new call, larger call, smaller call, call cured, pays
-        more, pays less, unchanged), reliability. Those that pay most more, in the base currency, come first.
-    totals : in the base currency and in numbers of margin groups, by name.
+    accounts : one row per margin group, in its ``currency``: equity_at_marks, requirement_before,
+        requirement_after, change (> 0: pays more), change_share (of the one before; NaN where that is 0),
+        deficit_before and deficit_after (what equity lacks, >= 0, to the cent as a call is), verdict (new
+        deficit, larger deficit, smaller deficit, deficit cured, pays more, pays less, unchanged; not covered
+        where a side has no figure), reliability. Those that pay most more, in the base currency, come first.
+    totals : in the base currency and in numbers of margin groups, by name; over those with both figures.
     comparison : both sides in full.
     """
 
@@ -57,35 +60,38 @@ def impact(
     both = compare(book, market, {"old": old, "new": new}, backend=backend)
     sides = both.accounts
     change = sides["new"] - sides["old"]
-    lacks = {name: sides[name] - sides["equity_at_marks"] for name in ("old", "new")}
-    calls = {name: lack.where(lack >= CENT, 0.0) for name, lack in lacks.items()}
+    equity = in_cents(sides["equity_at_marks"])
+    deficits = {name: np.maximum(in_cents(sides[name]) - equity, 0.0) / 100.0 for name in ("old", "new")}
     frame = pd.DataFrame(
         {
             "margin_group": sides["margin_group"],
             "currency": sides["currency"],
             "equity_at_marks": sides["equity_at_marks"],
-            "old_requirement": sides["old"],
-            "new_requirement": sides["new"],
+            "requirement_before": sides["old"],
+            "requirement_after": sides["new"],
             "change": change,
             "change_share": (change / sides["old"]).where(sides["old"] > 0.0),
-            "old_call": calls["old"],
-            "new_call": calls["new"],
-            "verdict": _verdicts(change, calls["old"], calls["new"]),
+            "deficit_before": deficits["old"],
+            "deficit_after": deficits["new"],
+            "verdict": _verdicts(change, deficits["old"], deficits["new"]),
             "reliability": sides["reliability"],
         }
     )
     rates = frame["currency"].map(market.fx).astype(np.float64)
-    order = np.lexsort((frame["margin_group"].astype(str), -(change * rates)))
+    order = np.lexsort((frame["margin_group"].astype(str), -(change * rates)))  # NaN last
     ordered = frame.iloc[order].reset_index(drop=True)
-    return Impact(ordered, _totals(frame, rates), both)
+    known = change.notna()
+    totals = _totals(frame[known], rates[known])
+    return Impact(ordered, {**totals, "not_covered": int((~known).sum())}, both)
 
 
-def _verdicts(change: pd.Series, old: pd.Series, new: pd.Series) -> pd.Series:
+def _verdicts(change: pd.Series, before: Floats, after: Floats) -> pd.Series:
     cases = [
-        ((old == 0.0) & (new > 0.0), "new call"),
-        ((old > 0.0) & (new == 0.0), "call cured"),
-        ((new > 0.0) & (new - old >= CENT), "larger call"),
-        ((new > 0.0) & (old - new >= CENT), "smaller call"),
+        (change.isna(), "not covered"),
+        ((before == 0.0) & (after > 0.0), "new deficit"),
+        ((before > 0.0) & (after == 0.0), "deficit cured"),
+        ((after > 0.0) & (after - before >= CENT), "larger deficit"),
+        ((after > 0.0) & (before - after >= CENT), "smaller deficit"),
         (change >= CENT, "pays more"),
         (change <= -CENT, "pays less"),
     ]
@@ -94,14 +100,14 @@ def _verdicts(change: pd.Series, old: pd.Series, new: pd.Series) -> pd.Series:
 
 
 def _totals(frame: pd.DataFrame, rates: pd.Series) -> dict[str, float | int]:
-    money = frame[["old_requirement", "new_requirement", "change", "old_call", "new_call"]].mul(rates, axis=0)
-    change = frame["change"]
+    names = ["requirement_before", "requirement_after", "change", "deficit_before", "deficit_after"]
+    money, change = frame[names].mul(rates, axis=0), frame["change"]
     return {
         **{f"sum_{name}": round(float(total), 2) for name, total in money.sum().items()},
         "pay_more": int((change >= CENT).sum()),
         "pay_less": int((change <= -CENT).sum()),
         "unchanged": int((change.abs() < CENT).sum()),
-        "new_calls": int((frame["verdict"] == "new call").sum()),
-        "calls_cured": int((frame["verdict"] == "call cured").sum()),
+        "new_deficits": int((frame["verdict"] == "new deficit").sum()),
+        "deficits_cured": int((frame["verdict"] == "deficit cured").sum()),
         "most_more": round(float((change * rates).max()), 2) if len(frame) else 0.0,
     }

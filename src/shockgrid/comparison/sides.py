@@ -88,7 +88,7 @@ def short_value(plan: Plan, values: Floats) -> Floats:
     held, table = plan.positions, plan.market.instruments
     prices = np.where(np.isnan(table.marks), values, table.marks)[held.instruments]
     option = table.is_option[held.instruments]
-    outright = np.isin(table.types[held.instruments].astype(str), HELD_OUTRIGHT)
+    outright = np.isin(table.types.astype(str), HELD_OUTRIGHT)[held.instruments]
     worth = held.weights * prices
     lent = outright & (worth < 0.0)
     keys = pd.DataFrame({"group": held.margin_groups, "series": held.instruments})[option]

@@ -14,7 +14,8 @@ def freed_capital(portfolio: MarginResult, strategy: RegtResult) -> pd.DataFrame
 
     Net of premium both requirements stand against the same equity, with every option and share marked. Gross
     of premium, as the Cboe Margin Manual prints it, the value of short options and short stock is in both.
-    The difference is the same either way.
+    The difference is the same either way. Any two sides of one ``compare`` are set against each other by
+    ``Comparison.freed``.
 
     Columns: margin_group, currency, equity_at_marks, portfolio_margin, regt, freed_capital (> 0: portfolio
     margin needs less), freed_share (of regt; NaN where that is 0), portfolio_margin_gross, regt_gross,

@@ -55,8 +55,6 @@ def currency_rows(numbers: Currencies) -> Remark:
 def charged(numbers: Currencies, context: Context) -> pd.DataFrame:
     """margin_group (code), currency, exposure, down, up, charge (base currency) of what is foreign."""
     found = exposures(context)
-    own = group_currencies(context.plan)[found["margin_group"].to_numpy(np.intp)]
-    found = found[found["currency"].to_numpy(object) != own].reset_index(drop=True)
     worth = found["exposure"].to_numpy(np.float64)
     moves = np.array([_range(numbers, name) for name in found["currency"]], float).reshape(-1, 2)
     charges = np.maximum(moves[:, 0] * worth, -moves[:, 1] * worth) + 0.0
@@ -70,22 +68,26 @@ def _range(numbers: Currencies, currency: str) -> tuple[float, float]:
 
 
 def exposures(context: Context) -> pd.DataFrame:
-    """margin_group (code), currency, exposure in the base currency; one row for each pair."""
+    """margin_group (code), currency, exposure (base currency); one row for each foreign currency held."""
     plan = context.plan
-    table, held, fx = plan.market.instruments, plan.positions, plan.market.fx
-    accounts = plan.book.accounts
-    names = accounts["currency"].replace("", plan.market.base_currency)
-    rated = names.isin(list(fx)).to_numpy(bool)
-    cash = accounts["cash"].to_numpy(np.float64) * names.map(fx).fillna(0.0).to_numpy(np.float64)
+    table, held, market = plan.market.instruments, plan.positions, plan.market
+    accounts, owners = plan.book.accounts, plan.account_groups
+    money = accounts["currency"].replace("", market.base_currency).to_numpy(object)
+    listed = market.underlyings.currencies[table.underlyings]
+    codes, names = pd.factorize(np.concatenate([group_currencies(plan), money, listed]))
+    own, of_money, of_listed = np.split(codes, np.cumsum([len(plan.margin_groups), len(money)]))
+    rates = pd.Series(names).map(market.fx).to_numpy(np.float64)  # NaN where there is none
+    abroad = np.flatnonzero((of_money != own[owners]) & ~np.isnan(rates)[of_money])
+    cash = accounts["cash"].to_numpy(np.float64)[abroad] * rates[of_money[abroad]]
     counted = ~table.inverse & ~np.isin(table.types.astype(str), NO_VALUE)
-    counted = counted[held.instruments]
-    currencies = plan.market.underlyings.currencies[table.underlyings[held.instruments]]
-    worth = held.weights * context.values[held.instruments]
+    foreign = of_listed[held.instruments] != own[held.margin_groups]
+    rows = np.flatnonzero(counted[held.instruments] & foreign)
+    mine = held.instruments[rows]
     found = pd.DataFrame(
         {
-            "margin_group": np.concatenate([plan.account_groups[rated], held.margin_groups[counted]]),
-            "currency": np.concatenate([names.to_numpy(object)[rated], currencies[counted]]),
-            "exposure": np.concatenate([cash[rated], worth[counted]]),
+            "margin_group": np.concatenate([owners[abroad], held.margin_groups[rows]]),
+            "currency": names[np.concatenate([of_money[abroad], of_listed[mine]])],
+            "exposure": np.concatenate([cash, held.weights[rows] * context.values[mine]]),
         }
     )
     sums: pd.DataFrame = (

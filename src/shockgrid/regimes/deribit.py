@@ -62,7 +62,7 @@ def deribit(
     ------
     ParameterError : the file does not hold what it should; names the path inside it.
     InputError : an unknown version, a negative order margin, or (at ``margin()``) a base currency other than
-        USD or a held currency without parameters.
+        USD, a held currency without parameters, or an instrument that is not settled in coin.
 
     Source: docs.deribit.com (private/pme/simulate), support.deribit.com (portfolio margin), the older page
     /pages/docs/portfoliomargin; the dampener and the delta shock from third-party code.
@@ -73,7 +73,11 @@ def deribit(
         raise InputError(problem, column="version", value=version)
     given = dict(order_margins or {})
     regime = makers[version](parameters, PARAMETERS[version], order_margin(given), NOTE)
-    return replace(regime, parameters={"numbers": regime.parameters, "order_margins": given})
+    return replace(
+        regime,
+        parameters={"numbers": regime.parameters, "order_margins": given},
+        covers=lambda market: market.instruments.inverse,
+    )
 
 
 def _v3(parameters: str | Path | None, default: str, orders: AddOn, note: str) -> Regime:

@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from shockgrid.arrays import Floats, Mask
+from shockgrid.engine import Plan
 from shockgrid.regimes.deribit_file import StandardParameters, V2Parameters
 from shockgrid.regimes.parameter_files import load
 from shockgrid.requirement.regime import AddOn, Context, Regime
 from shockgrid.requirement.tree import Tree
-from shockgrid.requirement.units import FUTURES, index_spots, net_by, net_short_by_strike, positions_of
+from shockgrid.requirement.units import (
+    FUTURES,
+    Held,
+    index_spots,
+    net_by,
+    net_short_by_strike,
+    positions_of,
+)
 from shockgrid.scenarios import ScenarioSet
 from shockgrid.vol_rules import TermScaled
 
@@ -19,22 +27,12 @@ from shockgrid.vol_rules import TermScaled
 def v2(parameters: str | Path | None, default: str, orders: AddOn, note: str) -> Regime:
     """Price x vol grid, net short options per strike, offsetting futures; see ``deribit``."""
     numbers = load(V2Parameters, parameters, default)
-    moves, vol = numbers.moves.values, numbers.volatility_range.value
-    rule = TermScaled(numbers.vega_power.value, numbers.vega_power.value, numbers.floor_days.value)
-    spots = [move for move in moves for _ in range(3)]
-    scenarios = ScenarioSet.by_class_group(
-        dict.fromkeys(numbers.currencies, spots),
-        dict.fromkeys(numbers.currencies, [vol, 0.0, -vol] * len(moves)),
-        dict.fromkeys(numbers.currencies, [1.0] * len(spots)),
-        names=[f"price {move:+.3g}, vol {state}" for move in moves for state in ("up", "same", "down")],
-        vol_rule=[rule, None, rule] * len(moves),
-        averaging_minutes=numbers.averaging_minutes.value,
-    )
     core = (
         AddOn(
             "net_short_options",
             lambda context: numbers.net_short_option.value * _net_short(context),
             words="coin per net short option, calls and puts of a strike netted",
+            of_plan=net_short_by_strike,
         ),
         AddOn(
             "offsetting_futures",
@@ -50,7 +48,7 @@ def v2(parameters: str | Path | None, default: str, orders: AddOn, note: str) ->
     )
     return Regime(
         name="deribit v2",
-        scenarios=scenarios,
+        scenarios=_grid(numbers),
         tree=Tree("class_group"),
         add_ons=core,
         initial=(*core, factor, orders),
@@ -61,8 +59,23 @@ def v2(parameters: str | Path | None, default: str, orders: AddOn, note: str) ->
     )
 
 
+def _grid(numbers: V2Parameters) -> ScenarioSet:
+    """Every price move with the vol up, as it is, and down."""
+    moves, vol = numbers.moves.values, numbers.volatility_range.value
+    rule = TermScaled(numbers.vega_power.value, numbers.vega_power.value, numbers.floor_days.value)
+    spots = [move for move in moves for _ in range(3)]
+    return ScenarioSet.by_class_group(
+        dict.fromkeys(numbers.currencies, spots),
+        dict.fromkeys(numbers.currencies, [vol, 0.0, -vol] * len(moves)),
+        dict.fromkeys(numbers.currencies, [1.0] * len(spots)),
+        names=[f"price {move:+.3g}, vol {state}" for move in moves for state in ("up", "same", "down")],
+        vol_rule=[rule, None, rule] * len(moves),
+        averaging_minutes=numbers.averaging_minutes.value,
+    )
+
+
 def _net_short(context: Context) -> Floats:
-    short = net_short_by_strike(context.plan)
+    short = context.known(net_short_by_strike)
     worth = short.units * index_spots(context.plan.market)[short.underlyings]
     return context.plan.by_margin_group(worth, short.margin_groups)
 
@@ -70,7 +83,7 @@ def _net_short(context: Context) -> Floats:
 def _offsetting(context: Context) -> Floats:
     """The lesser of long and short futures of each currency, base currency, [M]."""
     plan = context.plan
-    series = net_by(plan, positions_of(plan, FUTURES), plan.positions.instruments)
+    series = _held_futures(plan)
     keys = np.column_stack([series.margin_groups, series.underlyings])
     found, place = np.unique(keys, axis=0, return_inverse=True)
     long, short = (
@@ -127,6 +140,11 @@ def _short_options(context: Context, numbers: StandardParameters, initial: bool)
 
 def _futures(context: Context) -> Floats:
     plan = context.plan
-    held = net_by(plan, positions_of(plan, FUTURES), plan.positions.instruments)
+    held = _held_futures(plan)
     worth = np.abs(held.units) * index_spots(plan.market)[held.underlyings]
     return plan.by_margin_group(worth, held.margin_groups)
+
+
+def _held_futures(plan: Plan) -> Held:
+    """Net units of each future."""
+    return net_by(plan, positions_of(plan, FUTURES), np.arange(len(plan.market.instruments.symbols)))

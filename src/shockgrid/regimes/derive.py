@@ -73,6 +73,7 @@ def derive(parameters: str | Path | None = None, *, confidences: Any = None) -> 
         side="exchange",
         parameters={"numbers": numbers.model_dump(mode="json"), "confidences": feeds.record},
         notes=(NOTE,),
+        covers=lambda market: ~market.instruments.inverse,
         scan_words="the worst of the scenarios, each expiry's shocked value discounted against the holder",
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from shockgrid.arrays import Floats
-from shockgrid.errors import InputError
 from shockgrid.regimes.derive_file import DeriveParameters
 from shockgrid.regimes.feeds import Feeds
 from shockgrid.requirement.regime import AddOn, Context
@@ -42,7 +41,12 @@ def add_ons(numbers: DeriveParameters, feeds: Feeds, *, initial: bool) -> tuple[
         ),
         AddOn("loss_factor", lambda context: _factor(context, numbers, initial), "factor", WORDS["factor"]),
         AddOn("perpetual", lambda context: perpetual * _perpetuals(context), words=WORDS["perpetual"]),
-        AddOn("naked_options", lambda context: option * _naked(context), words=WORDS["option"]),
+        AddOn(
+            "naked_options",
+            lambda context: option * _naked(context),
+            words=WORDS["option"],
+            of_plan=net_short_by_strike,
+        ),
         AddOn("collateral_haircut", lambda context: _haircut(context, haircuts), words=WORDS["collateral"]),
     )
     if not initial:
@@ -58,20 +62,10 @@ def add_ons(numbers: DeriveParameters, feeds: Feeds, *, initial: bool) -> tuple[
 
 
 def _forward_top_up(context: Context, numbers: DeriveParameters) -> Floats:
-    _require_linear(context)
     rows, basis = context.expiries, numbers.basis
     lowest = np.minimum(rows.tagged[BASIS].min(axis=1), 0.0) * rows.is_option
     contingency = context.by_leaf(-lowest * (basis.added.value + basis.per_year.value * rows.years))
     return context.by_margin_group(np.maximum(contingency - context.leaves.losses, 0.0))
-
-
-def _require_linear(context: Context) -> None:
-    table = context.plan.market.instruments
-    held = np.unique(context.plan.positions.instruments)
-    inverse = held[table.inverse[held]]
-    if len(inverse):
-        problem = "derive margins contracts settled in the stablecoin, not in coin"
-        raise InputError(problem, column="inverse", value=table.symbols[inverse[0]])
 
 
 def _factor(context: Context, numbers: DeriveParameters, initial: bool) -> Floats:
@@ -88,7 +82,7 @@ def _perpetuals(context: Context) -> Floats:
 
 
 def _naked(context: Context) -> Floats:
-    short = net_short_by_strike(context.plan)
+    short = context.known(net_short_by_strike)
     worth = short.units * index_spots(context.plan.market)[short.underlyings]
     return context.plan.by_margin_group(worth, short.margin_groups)
 

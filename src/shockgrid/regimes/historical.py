@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,12 +122,41 @@ def value_at_risk(level: float, method: str = "inverted_cdf") -> Reducer:
         problem = f"expected one of {', '.join(METHODS)}"
         raise InputError(problem, column="quantile", value=method)
 
-    def reduce(pnl: Floats) -> Reduced:
-        quantiles = np.quantile(-pnl, level, axis=1, method=method)  # type: ignore[call-overload]
+    return Quantile(level, method)
+
+
+@dataclass(frozen=True)
+class Quantile:
+    """See ``value_at_risk``."""
+
+    level: float
+    method: str
+
+    def __call__(self, pnl: Floats) -> Reduced:
+        """The quantile of the losses, and the day closest to it."""
+        quantiles = self._quantiles(pnl)
         scenarios = np.argmin(np.abs(-pnl - quantiles[:, None]), axis=1)
         return Reduced(np.maximum(quantiles, 0.0) + 0.0, scenarios)
 
-    return reduce
+    def shares(self, pnl: Floats) -> Floats:
+        """The weights of the two days the quantile lies between, [n, S]; of one day where it is its loss."""
+        rows = np.arange(len(pnl))
+        order = np.argsort(-pnl, axis=1, kind="stable")
+        losses = np.take_along_axis(-pnl, order, axis=1)
+        quantiles = self._quantiles(pnl)[:, None]
+        above = np.minimum((losses < quantiles).sum(axis=1), pnl.shape[1] - 1)
+        below = np.maximum(above - 1, 0)
+        low, high = losses[rows, below], losses[rows, above]
+        apart = np.where(high > low, high - low, 1.0)
+        upper = np.where(high > low, (quantiles[:, 0] - low) / apart, 1.0)
+        shares = np.zeros(pnl.shape)
+        shares[rows, order[rows, below]] = 1.0 - upper
+        shares[rows, order[rows, above]] += upper
+        return shares
+
+    def _quantiles(self, pnl: Floats) -> Floats:
+        quantiles: Floats = np.quantile(-pnl, self.level, axis=1, method=self.method)  # type: ignore[call-overload]
+        return quantiles
 
 
 def joint_loss(context: Context, tag: str) -> Floats:

@@ -60,10 +60,15 @@ def house(
     minimum_per_unit : smallest charge per option contract as a share of its multiplier.
     parameters : path of a TOML file like house-2026-11-20.toml with other defaults.
 
+    Not covered: margin of its own for a sector, a small issuer or a crowded name; ``house_rules`` has those.
+
     Raises
     ------
     InputError : a shock, rate or range is not finite, negative or unusable.
     ParameterError : the file does not hold what it should.
+
+    Source: no rule book's, a firm's choice (20 November 2026); contingency after the crypto venues and a US
+    broker, concentration after Interactive Brokers' notice of October 2015. Each number's is in the file.
     """
     numbers = load(HouseParameters, parameters, PARAMETERS)
     grid_choices = {
@@ -99,6 +104,9 @@ def house(
         side="house",
         parameters={"defaults": numbers.model_dump(mode="json"), "chosen": chosen},
         notes=(JOINT_NOTE,) if joint else (),
+        scan_words="one joint worst over all class groups"
+        if joint
+        else "the worst of each class group, summed",
     )
 
 

@@ -11,7 +11,6 @@ from shockgrid.arrays import Floats, Mask
 from shockgrid.market import HELD_OUTRIGHT
 from shockgrid.regimes.house_file import HouseRuleParameters
 from shockgrid.regimes.house_ranges import NameRanges
-from shockgrid.requirement.equity import equity
 from shockgrid.requirement.regime import Context
 
 LOW_CAP, HIGH, SECTOR, EXPECTED, DELTA, VEGA = "low_cap", "high", "sector", "expected", "delta", "vega"
@@ -87,7 +86,7 @@ class HouseCharges:
         """EPR, PNR and the loss at EPR on one side of every leaf."""
         pnl = context.leaves.tagged[EXPECTED]
         half = pnl[:, : len(TENTHS)] if name == "down" else pnl[:, len(TENTHS) :]
-        worth = equity(context.plan, context.values).at_marks[context.leaves.margin_groups]
+        worth = context.equity.at_marks[context.leaves.margin_groups]
         epr = np.abs(self.ranges.expected(name)(context.plan.market))[context.leaves.underlyings]
         lost = np.maximum.accumulate(np.maximum(-half, 0.0), axis=1)
         inner = int(np.count_nonzero(TENTHS <= 1.0))
@@ -142,7 +141,7 @@ def borrow_rates(context: Context) -> Floats:
     """Stock-borrow rate of every position in shares held short, [P]; NaN for all others."""
     plan = context.plan
     table, names, held = plan.market.instruments, plan.market.underlyings, plan.positions
-    outright = np.isin(table.types[held.instruments].astype(str), HELD_OUTRIGHT)
+    outright = np.isin(table.types.astype(str), HELD_OUTRIGHT)[held.instruments]
     rates = names.borrows[table.underlyings[held.instruments]]
     return np.where(outright & (held.quantities < 0.0), rates, np.nan)
 

@@ -126,6 +126,7 @@ class HouseRuleParameters(ParameterFile):
     ranges: Ranges
     vol_range: VolRange
     vol_scan: VolScan
+    vol_with_price: Number | None = None
     earnings: Earnings
     concentration: Concentration
     contingency: Number

@@ -20,7 +20,6 @@ from shockgrid.regimes.house_charges import (
 )
 from shockgrid.regimes.house_file import BetaTest
 from shockgrid.requirement.add_ons import uncovered_units
-from shockgrid.requirement.equity import equity
 from shockgrid.requirement.regime import Context
 from shockgrid.requirement.remarks import Measured, Remark, rule
 
@@ -69,7 +68,7 @@ def nearest(context: Context, values: Floats, limits: Floats, distances: Floats)
 
 def _in_equity(context: Context, figures: Floats, multiple: float) -> Measured:
     """Money [M] in the base currency against a multiple of equity, shown in each group's currency."""
-    worth = np.maximum(equity(context.plan, context.values).at_marks, 0.0)
+    worth = np.maximum(context.equity.at_marks, 0.0)
     held = context.plan.by_margin_group((context.plan.positions.quantities != 0.0).astype(np.float64)) > 0.0
     values, limits = figures / context.rates, multiple * worth / context.rates
     return Measured(values, limits, np.where(held, limits - values, np.nan))
@@ -151,7 +150,7 @@ def _short_units(per_thousand: float) -> Measure:
         plan = context.plan
         option = plan.market.instruments.is_option[plan.positions.instruments]
         short = context.by_position(np.where(option, np.maximum(-plan.positions.quantities, 0.0), 0.0))
-        worth = np.maximum(equity(plan, context.values).at_marks, 0.0)
+        worth = np.maximum(context.equity.at_marks, 0.0)
         limits = per_thousand * worth / PER_EQUITY
         return Measured(short, limits, np.where(short > 0.0, limits - short, np.nan))
 

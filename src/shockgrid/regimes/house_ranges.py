@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Floats
+from shockgrid.engine import Plan
 from shockgrid.market import Market
 from shockgrid.regimes.house_file import HouseRuleParameters
-from shockgrid.regimes.parameter_files import Range, Ranges
+from shockgrid.regimes.parameter_files import Range, Ranges, strangers
 
 Scale: TypeAlias = Callable[[Market], Floats]
 TRADING_DAYS = 252.0
@@ -62,6 +63,12 @@ class NameRanges:
         known = {name: row.earnings for name, row in self.numbers.names.items() if row.earnings}
         days = {name: float((date - day).days) for name, date in known.items()}
         return _replaced(np.full(len(market.underlyings.names), np.nan), market.underlyings.names, days)
+
+    def strangers(self, plan: Plan) -> tuple[str, ...]:
+        """Notes on names and sectors of the file that the market does not have."""
+        names = plan.market.underlyings
+        rows = strangers("rules for the name", self.numbers.names, names.names)
+        return rows + strangers("rules for the sector", self.numbers.sectors, names.sectors)
 
     def vol_scan(self, market: Market) -> Floats:
         """Relative vol move of each name, [U]."""

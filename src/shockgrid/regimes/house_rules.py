@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from shockgrid.arrays import Floats
 from shockgrid.regimes.currencies import currency_ranges, currency_rows
 from shockgrid.regimes.house_charges import (
     DELTA,
@@ -30,6 +30,7 @@ from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
 PARAMETERS = "house-rules-2026-11-20.toml"
+VOL_STATES = (-1.0, 0.0, 1.0)  #: in vol scans
 NOTE = (
     "house-rules is nobody's rule book: rules of several brokers side by side, many of their numbers a "
     "choice; crowding looks at all accounts of the run"
@@ -40,17 +41,18 @@ def house_rules(parameters: str | Path | None = None) -> Regime:
     """A broker's house regime as a value: every rule's numbers, and single names' own, from one file.
 
     Scan: each name's range (by its own row, else its sector, else its portfolio type x leverage; never less
-    than sigmas x vol x sqrt(days / 252); wider before earnings) x three vols by portfolio type; each class
-    group's own worst. On top, in this order: "low_cap" and "expected_range" raise single class groups,
-    "concentration", "sector_crash" and "return_to_high" are floors on the whole, "contingency", "liquidity",
-    "crowding", "hard_to_borrow" and "currency_ranges" are added. Index moves by beta and the limits on vega,
-    short options and notional charge nothing: ``explain`` lists them, like every other rule, as passed or
-    failed with the distance to the trigger. A limit that fails means closing trades only.
+    than sigmas x vol x sqrt(days / 252); wider before earnings) x three vols by portfolio type, which
+    ``vol_with_price`` moves against the price; each class group's own worst. On top, in this order:
+    "low_cap" and "expected_range" raise single class groups, "concentration", "sector_crash" and
+    "return_to_high" are floors on the whole, "contingency", "liquidity", "crowding", "hard_to_borrow" and
+    "currency_ranges" are added. Index moves by beta and the limits on vega, short options and notional charge
+    nothing: ``explain`` lists them, like every other rule, as passed or failed with the distance to the
+    trigger. A limit that fails means closing trades only.
 
     Reads sector, beta, market_cap, adv, high_52w, borrow_dec and atm_vol_dec of the underlyings table. Where
     one is blank its rule does not speak of that name, but for beta, which is then 1. Class groups of several
-    names are sold, borrowed and capped as the one that is shown. Not covered: a vol move coordinated with
-    the price, sticky delta, exposure fees, the 5-day median of the highest price (the table's own is used).
+    names are sold, borrowed and capped as the one that is shown. Not covered: sticky delta, ranges that go by
+    the VIX, exposure fees, the 5-day median of the highest price (the table's own is used).
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ def house_rules(parameters: str | Path | None = None) -> Regime:
         side="house",
         parameters=numbers.model_dump(mode="json"),
         notes=(NOTE,),
+        plan_notes=ranges.strangers,
         scan_words="the worst of each class group over its ranges and vol scans",
         remarks=(*remarks(charges), *([] if numbers.fx is None else [currency_rows(numbers.fx)])),
     )
@@ -100,11 +103,8 @@ def house_rules(parameters: str | Path | None = None) -> Regime:
 def _scenarios(numbers: HouseRuleParameters, ranges: NameRanges) -> ScenarioSet:
     """The scan, then the scenarios of each rule under a tag of their own."""
     shares = np.round(np.linspace(*numbers.points.values, numbers.points.count), 12) + 0.0
-    vols: dict[str, Any] = {"vol_scale": ranges.vol_scan, "leveraged": False}
-    standard = ScenarioSet.grid(
-        shares[shares <= 0.0], [-1.0, 0.0, 1.0], spot_scale=ranges.scan("down"), **vols
-    )
-    standard += ScenarioSet.grid(shares[shares > 0.0], [-1.0, 0.0, 1.0], spot_scale=ranges.scan("up"), **vols)
+    standard = _scanned(numbers, ranges, "down", shares[shares <= 0.0])
+    standard += _scanned(numbers, ranges, "up", shares[shares > 0.0])
     wide, narrow = numbers.concentration.wide.value, numbers.concentration.narrow.value
     crash, beta = numbers.sector_crash, numbers.beta
     moves = [test.index_move for test in beta.tests]
@@ -121,4 +121,14 @@ def _scenarios(numbers: HouseRuleParameters, ranges: NameRanges) -> ScenarioSet:
         + ScenarioSet.points(moves, beta.vol, tag=BETA, spot_scale=ranges.betas, leveraged=False)
         + ScenarioSet.points([-DELTA_STEP, DELTA_STEP], tag=DELTA)
         + ScenarioSet.points([0.0], VOL_POINT, "absolute", tag=VEGA)
+    )
+
+
+def _scanned(numbers: HouseRuleParameters, ranges: NameRanges, side: str, shares: Floats) -> ScenarioSet:
+    """Each share of the range on one side with three vols, which move against the price."""
+    along = 0.0 if numbers.vol_with_price is None else numbers.vol_with_price.value
+    prices = np.repeat(shares, len(VOL_STATES))
+    vols = np.tile(VOL_STATES, len(shares)) - along * prices
+    return ScenarioSet.points(
+        prices, vols, spot_scale=ranges.scan(side), vol_scale=ranges.vol_scan, leveraged=False
     )

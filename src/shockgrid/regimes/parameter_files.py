@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -142,6 +143,12 @@ def faults(error: ValidationError) -> str:
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
         for fault in error.errors()
     )
+
+
+def strangers(what: str, named: Iterable[str], *known: Iterable[str]) -> tuple[str, ...]:
+    """A note where a file speaks of names that the market does not have: a slip must not go unseen."""
+    missing = sorted(set(named) - {str(name) for names in known for name in names})
+    return (f"{what} {', '.join(missing)}: the market has none",) if missing else ()
 
 
 Model = TypeVar("Model", bound=ParameterFile)

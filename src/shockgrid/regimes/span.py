@@ -65,7 +65,10 @@ def span(parameters: str | Path | None = None, *, arrays: Any = None) -> Regime:
         AddOn("short_option_minimum", charges.minimum_top_up, words="no less than a charge per short option"),
     )
     factor = AddOn(
-        "initial_factor", lambda context: np.full(len(context.plan.margin_groups), _factor(numbers)), "factor"
+        "initial_factor",
+        lambda context: np.full(len(context.plan.margin_groups), numbers.initial_factor.value),
+        "factor",
+        "initial margin is a multiple of maintenance margin",
     )
     return Regime(
         name="span",
@@ -79,10 +82,6 @@ def span(parameters: str | Path | None = None, *, arrays: Any = None) -> Regime:
         notes=(NOTE,),
         scan_words="scan risk: the worst of the risk array, weights of extreme moves applied",
     )
-
-
-def _factor(numbers: SpanParameters) -> float:
-    return numbers.initial_factor.value
 
 
 def _scenarios(numbers: SpanParameters, published: RiskArrays | None) -> ScenarioSet:

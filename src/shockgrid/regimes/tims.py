@@ -12,7 +12,7 @@ import numpy as np
 from shockgrid.arrays import Floats
 from shockgrid.market import HELD_OUTRIGHT, Market
 from shockgrid.regimes.currencies import currency_ranges, currency_rows
-from shockgrid.regimes.parameter_files import TimsParameters, load
+from shockgrid.regimes.parameter_files import TimsParameters, load, strangers
 from shockgrid.requirement.regime import Context, Regime
 from shockgrid.requirement.remarks import Measured, rule
 from shockgrid.requirement.tree import Tree, offset_gains
@@ -47,8 +47,8 @@ def tims(parameters: str | Path | None = None, *, account: Account = "customer")
     ``own_ranges`` of the parameter file, by underlying or class group. With ``fx`` in the file (it is for
     the two dealers' tables) foreign cash and positions are class groups of their own.
 
-    Not covered: unlisted derivatives, qualified stock baskets, the security haircut of plain stock, and the
-    range of volatility indexes, for which no source was found.
+    Not covered: unlisted derivatives, minimums of security futures and warrants, qualified stock baskets, the
+    security haircut of plain stock, and the range of volatility indexes, for which no source was found.
 
     Parameters
     ----------
@@ -75,6 +75,12 @@ def tims(parameters: str | Path | None = None, *, account: Account = "customer")
         side="exchange",
         parameters=numbers.model_dump(mode="json"),
         notes=(NOTE.format(numbers.name),),
+        plan_notes=lambda plan: strangers(
+            "own range of",
+            numbers.own_ranges,
+            plan.market.underlyings.names,
+            plan.market.underlyings.class_groups,
+        ),
         scan_words="the greatest loss over the ten valuation points, not below the minimum per contract",
         remarks=(
             rule("cross_margin_agreement", _cross_margin, CROSS_MARGIN),

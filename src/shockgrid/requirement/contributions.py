@@ -12,13 +12,14 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import ClassGroup, unit_blocks, weighted
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import CLASS, PORTFOLIO, Rows, folded, portfolio_counts
+from shockgrid.requirement.reducers import shares_of
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.tree import LEVELS, Node
 
 POSITION_TILE_ELEMENTS = 2**18  #: doubles of P&L without one position held at a time (2 MB)
 #: Part of a position that is taken out for its Euler share under a transform of values: a power of two, so
 #: that nothing is rounded by it, and small, so that the node's sign seldom turns.
-SLIVER = 2.0**-10
+SLIVER = 2.0**-14
 
 
 def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
@@ -27,8 +28,9 @@ def contributions(evaluator: Evaluator, evaluation: Evaluation) -> pd.DataFrame:
     ``leave_one_out`` is the exact fall of the reduced node if the row were not in the book (minimum and
     add-ons are not re-run): the tree of every such margin group is folded again without the row. Under a
     joint worst the number of portfolio groups held, which only a transform could ask for, stays as it is.
-    ``euler`` is minus the position's P&L in the node's active scenario, through the same transforms, and 0
-    where the node loses nothing; under the worst-loss reducer it adds up to the scan.
+    ``euler`` is minus the position's P&L in the node's active scenario, or its mean over those that a reducer
+    averages, through the same transforms, and 0 where the node loses nothing; under the reducers of this
+    package it adds up to the scan.
     """
     count = len(evaluation.stand_alone)
     without, split = np.zeros(count), np.zeros(count)
@@ -46,12 +48,14 @@ def _class_group(portfolio: _Portfolio, at: int, without: Floats, split: Floats)
     """Fill the leave-one-out and the Euler share of one class group's positions."""
     group, rows = portfolio.groups[at], portfolio.rows[at]
     reducer = portfolio.evaluator.regime.tree.reducer
-    losses, scenarios = reducer(portfolio.node_rows(at, rows.margin_groups, rows.pnl))
-    shares = np.where(losses > 0.0, portfolio.shares(at, scenarios), 0.0)
+    nodes = portfolio.node_rows(at, rows.margin_groups, rows.pnl)
+    losses, worst = reducer(nodes)
+    scenarios, shares = shares_of(reducer, nodes, worst)
+    shares = np.where(losses[:, None] > 0.0, shares * portfolio.shares(at, scenarios), 0.0)
     for part, pnl in _position_blocks(portfolio.evaluator, group):
         leaf = group.position_leaves[part]
-        active = np.arange(len(part)), scenarios[leaf]
-        split[part] = -portfolio.changes(at, part, pnl, SLIVER)[active] / SLIVER * shares[leaf] + 0.0
+        active = np.take_along_axis(portfolio.changes(at, part, pnl, SLIVER), scenarios[leaf], axis=1)
+        split[part] = -(active / SLIVER * shares[leaf]).sum(axis=1) + 0.0
         left = portfolio.node_rows(at, group.leaves[leaf], rows.pnl[leaf] - portfolio.changes(at, part, pnl))
         without[part] = losses[leaf] - reducer(left).losses
 
@@ -64,10 +68,11 @@ class _Portfolio:
     ) -> None:
         self.evaluator, self.groups, self.joint, self.counts = evaluator, groups, joint, counts
         self.tree, self.offsets = evaluator.regime.tree, evaluator.plan.market.offsets
-        self.cuts = [evaluator.expiry_rows(group) for group in groups] if self.tree.by_expiry else []
-        self.raw = [evaluator.raw_rows(group, cut) for group, cut in zip(groups, self.cuts, strict=False)]
+        own = evaluator.rows
+        self.cuts = [own.expiry_rows(group) for group in groups] if self.tree.by_expiry else []
+        self.raw = [own.raw_rows(group, cut) for group, cut in zip(groups, self.cuts, strict=False)]
         leaves = [
-            evaluator.leaf_rows(self.cuts[at], self.raw[at]) if self.cuts else evaluator.standard_rows(group)
+            own.leaf_rows(self.cuts[at], self.raw[at]) if self.cuts else own.of_leaves(group)
             for at, group in enumerate(groups)
         ]
         self.rows = [Rows(group.name, group.leaves, pnl) for group, pnl in zip(groups, leaves, strict=True)]
@@ -84,7 +89,8 @@ class _Portfolio:
         full = cut.expiries.take(rows)
         rest = replace(full, values=full.values - share * worth)
         raw = self.raw[at][rows]
-        return self.evaluator.transformed(raw, full) - self.evaluator.transformed(raw - share * pnl, rest)
+        counted = self.evaluator.rows.transformed
+        return counted(raw, full) - counted(raw - share * pnl, rest)
 
     def node_rows(self, at: int, margin_groups: Codes, pnl: Floats) -> Floats:
         """Row of the reduced node above class group ``at`` if its leaf's row were ``pnl`` [n, S].
@@ -102,9 +108,9 @@ class _Portfolio:
         return rest + self._topmost(new, margin_groups)
 
     def shares(self, at: int, scenarios: Codes) -> Floats:
-        """The part of each leaf's P&L that reaches its node in that leaf's ``scenarios`` entry, [L]."""
+        """The part of each leaf's P&L that reaches its node in the scenarios [L, k] of its row, [L, k]."""
         leaf, group = self.rows[at], self.groups[at]
-        share = np.ones(len(scenarios))
+        share = np.ones(scenarios.shape)
         for height in range(self.tree.height):
             if LEVELS[height] not in self.tree.transforms:
                 continue
@@ -115,9 +121,9 @@ class _Portfolio:
             passed = self._transformed(
                 height, Node(LEVELS[height], name, parent, siblings, self.offsets), pnl
             )
-            here = (np.arange(len(scenarios)), scenarios)
-            nothing = pnl[here] == 0.0
-            share *= np.where(nothing, 0.0, passed[here] / np.where(nothing, 1.0, pnl[here]))
+            own, counted = (np.take_along_axis(rows, scenarios, axis=1) for rows in (pnl, passed))
+            nothing = own == 0.0
+            share *= np.where(nothing, 0.0, counted / np.where(nothing, 1.0, own))
         return share
 
     def _refolded(self, at: int, margin_groups: Codes, pnl: Floats, height: int) -> Floats:

@@ -15,16 +15,16 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.batch import Batch
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import (
+    UNIT_TILE_ELEMENTS,
     ClassGroup,
     Plan,
-    class_risk_arrays,
     group_risk_arrays,
     prepare,
-    unit_blocks,
     weighted,
 )
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.by_expiry import Expiries, ExpiryRows, expiry_rows, instrument_rows, transformed
+from shockgrid.requirement.by_expiry import ExpiryRows
+from shockgrid.requirement.coverage import require_covered
 from shockgrid.requirement.fold import (
     CLASS,
     MARGIN,
@@ -36,7 +36,7 @@ from shockgrid.requirement.fold import (
     portfolio_counts,
     reduced_nodes,
 )
-from shockgrid.requirement.leaf_figures import minimum_charges, stand_alone
+from shockgrid.requirement.leaf_figures import minimum_charges
 from shockgrid.requirement.priced import (
     Part,
     PortfolioResult,
@@ -50,6 +50,8 @@ from shockgrid.requirement.priced import (
 from shockgrid.requirement.reducers import worst
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.report import REPORT
+from shockgrid.requirement.standard_rows import StandardRows
+from shockgrid.requirement.together import rows_and_units
 from shockgrid.whole_firm import worst_losses
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -63,6 +65,7 @@ class Evaluator:
     """
 
     def __init__(self, plan: Plan, regime: Regime, backend: Backend, values: Floats) -> None:
+        require_covered(regime, plan)
         self.plan, self.regime, self.backend, self.values = plan, regime, backend, values
         self.scenarios = regime.scenarios + REPORT
         self.states = MarketStates.of(self.scenarios, plan.market)
@@ -75,7 +78,8 @@ class Evaluator:
     def moved(self, plan: Plan, values: Floats) -> Evaluator:
         """The same regime over the same holdings in another state of their market."""
         other = copy(self)
-        other.__dict__.pop("batch", None)
+        for name in ("batch", "rows"):
+            other.__dict__.pop(name, None)
         other.plan, other.values = plan, values
         if plan.market is not self.plan.market:
             states = MarketStates.of(self.scenarios, plan.market)
@@ -98,7 +102,8 @@ class Evaluator:
         if self.reducible:
             mapped = self._reduced(executor)
         else:
-            prepare(self.plan, self.states, self.backend)
+            if not self.states.revised:  # else each revision needs tables and grids of its own
+                prepare(self.plan, self.states, self.backend)
             parts = parts_of(self.plan, len(self.scenarios))
             mapped = chain.from_iterable((executor.map if executor else map)(self._part, parts))
         results = []
@@ -112,6 +117,11 @@ class Evaluator:
             if progress is not None:
                 progress(len(results), len(self.plan.portfolios))
         return results, total
+
+    @cached_property
+    def rows(self) -> StandardRows:
+        """The rows of single class groups in the standard scenarios."""
+        return StandardRows(self.plan, self.regime.tree, self.standard_states, self.backend, self.values)
 
     @cached_property
     def batch(self) -> Batch:
@@ -129,7 +139,7 @@ class Evaluator:
         """What ``portfolio`` finds, without rows: the same bytes, all class groups in one walk."""
         plan, standard = self.plan, len(self.standard)
         found = worst_losses(plan, self.states, self.backend, reduced=standard, units=True, executor=executor)
-        return results_of(plan.portfolios, plan.relaid(), found, self._charges)
+        return results_of(plan.portfolios, plan.relaid(), found, self.charges)
 
     @cached_property
     def _class_starts(self) -> list[int]:
@@ -149,13 +159,16 @@ class Evaluator:
         batch = layout.batch(self.states)
         self.backend.prepare(batch.sections())
         found = self.backend.worst(batch, len(self.standard), True)
-        return next(results_of([groups], layout, found, self._charges))
+        return next(results_of([groups], layout, found, self.charges))
 
     def _part(self, part: Part) -> list[PortfolioResult]:
-        if not part.small or self.regime.tree.by_expiry or self.states.revised:
+        if not part.small:
             return [self.portfolio(groups) for groups in part.portfolios]
-        batch = self.batch.part(*part.groups)
-        priced = iter(priced_together(batch, self.standard, self.other, self.backend))
+        if self.regime.tree.by_expiry or self.states.revised:
+            priced = iter(self._priced(list(chain.from_iterable(part.portfolios))))
+        else:
+            batch = self.batch.part(*part.groups)
+            priced = iter(priced_together(batch, self.standard, self.other, self.backend))
         return [self.portfolio(groups, list(islice(priced, len(groups)))) for groups in part.portfolios]
 
     def joint_parts(self, result: PortfolioResult, counts: Codes) -> list[Rows]:
@@ -176,9 +189,9 @@ class Evaluator:
         tree, offsets = self.regime.tree, self.plan.market.offsets
         leaves, rows, expiries = [], [], list[PricedExpiries]()
         for place, group in enumerate(groups):
-            own, other, parts, units = self._priced(group) if priced is None else priced[place]
-            reduced, alone = tree.reducer(own), self._stand_alone(group, units)
-            charges = self._charges(group)
+            own, other, parts, units = self._one(group) if priced is None else priced[place]
+            reduced, alone = tree.reducer(own), self.rows.stand_alone(group, units)
+            charges = self.charges(group)
             leaves.append(Leaf(group, reduced, other, charges, alone, own if parts else None))
             rows.append(Rows(group.name, group.leaves, own))
             expiries += [] if parts is None else [parts]
@@ -189,73 +202,39 @@ class Evaluator:
         top = folded(groups, rows, tree, offsets, PORTFOLIO) if joint else []
         return PortfolioResult(leaves, [] if joint else nodes, plain, top, expiries)
 
-    def _priced(self, group: ClassGroup) -> Priced:
-        if not self.regime.tree.by_expiry:
-            pnl = class_risk_arrays(group, self.plan.market, self.states, self.backend, self.plan.laid)
+    def _one(self, group: ClassGroup) -> Priced:
+        """One class group; the units of a large one are not held, ``stand_alone`` walks them."""
+        if len(group.instruments) * len(self.scenarios) <= UNIT_TILE_ELEMENTS:
+            return self._priced([group])[0]
+        cut = self.rows.expiry_rows(group) if self.regime.tree.by_expiry else None
+        weights = group.weights if cut is None else cut.weights
+        plan = self.plan
+        raw = group_risk_arrays(group, plan.market, self.states, self.backend, weights, plan.laid)
+        return self._counted(group, cut, raw, None)
+
+    def _priced(self, groups: Sequence[ClassGroup]) -> list[Priced]:
+        """Class groups in one call for all of them."""
+        cuts = [self.rows.expiry_rows(group) if self.regime.tree.by_expiry else None for group in groups]
+        pairs = list(zip(groups, cuts, strict=True))
+        weights = [group.weights if cut is None else cut.weights for group, cut in pairs]
+        found = rows_and_units(groups, weights, self.plan, self.states, self.backend, self.values)
+        return [
+            self._counted(*pair, raw, units[:, self.standard])
+            for pair, (raw, units) in zip(pairs, found, strict=True)
+        ]
+
+    def _counted(
+        self, group: ClassGroup, cut: ExpiryRows | None, raw: Floats, units: Floats | None
+    ) -> Priced:
+        """P&L before scenario weights as it counts: [L, S] of leaves, or [E, S] of expiry rows."""
+        if cut is None:
+            pnl = weighted(raw, self.states, group.sections[0][0])
             own = pnl[:, self.standard] if self.scattered else pnl[:, : len(self.standard)]
-            return Priced(own, pnl[:, self.other])
-        cut = self.expiry_rows(group)
-        raw = group_risk_arrays(
-            group, self.plan.market, self.states, self.backend, cut.weights, self.plan.laid
-        )
+            return Priced(own, pnl[:, self.other], units=units)
         rest = weighted(raw, self.states, cut.expiries.underlyings)[:, self.other]
-        own = self.leaf_rows(cut, raw[:, self.standard])
-        return Priced(own, cut.leaves @ rest, PricedExpiries(cut.expiries, cut.leaf_of, rest))
+        own = self.rows.leaf_rows(cut, raw[:, self.standard])
+        return Priced(own, cut.leaves @ rest, PricedExpiries(cut.expiries, cut.leaf_of, rest), units)
 
-    def standard_rows(self, group: ClassGroup) -> Floats:
-        """P&L [L, S] of a class group's leaves in the standard scenarios."""
-        if not self.regime.tree.by_expiry:
-            return class_risk_arrays(
-                group, self.plan.market, self.standard_states, self.backend, self.plan.laid
-            )
-        cut = self.expiry_rows(group)
-        return self.leaf_rows(cut, self.raw_rows(group, cut))
-
-    def expiry_rows(self, group: ClassGroup) -> ExpiryRows:
-        """The leaves of a class group, cut by expiry."""
-        return expiry_rows(group, self.plan, self.values, self.regime.tree.sides)
-
-    def raw_rows(self, group: ClassGroup, cut: ExpiryRows) -> Floats:
-        """P&L [E, S] of the expiry rows in the standard scenarios, before transform and weights."""
-        return group_risk_arrays(
-            group, self.plan.market, self.standard_states, self.backend, cut.weights, self.plan.laid
-        )
-
-    def leaf_rows(self, cut: ExpiryRows, raw: Floats) -> Floats:
-        """P&L [L, S] of the leaves from that of their expiry rows."""
-        rows: Floats = cut.leaves @ self.transformed(raw, cut.expiries)
-        return rows
-
-    def transformed(self, raw: Floats, expiries: Expiries) -> Floats:
-        """Rows of standard scenarios as they count: through the value transform, then weighted."""
-        rows = transformed(raw, expiries, self.regime.tree.value_transform)
-        return weighted(rows, self.standard_states, expiries.underlyings)
-
-    def _charges(self, group: ClassGroup) -> Floats:
+    def charges(self, group: ClassGroup) -> Floats:
+        """The least charge [L] of each leaf of a class group."""
         return minimum_charges(group, self.plan, self.regime.tree.minimum_per_unit)
-
-    def _stand_alone(self, group: ClassGroup, units: Floats | None) -> Floats:
-        reducer, laid = self.regime.tree.reducer, self.plan.laid
-        blocks: Iterable[tuple[slice, Floats]]
-        if units is None:
-            blocks = unit_blocks(group, self.plan.market, self.standard_states, self.backend, laid)
-        else:
-            blocks = ((rows, units[rows]) for _, rows in group.sections)
-
-        def losses_of(block: slice, pnl: Floats) -> tuple[Floats, Floats]:
-            long, short = self._both_sides(group, block, pnl)
-            return reducer(long).losses, reducer(short).losses
-
-        return stand_alone(group, self.plan.positions.weights[group.positions], blocks, losses_of)
-
-    def _both_sides(self, group: ClassGroup, block: slice, pnl: Floats) -> tuple[Floats, Floats]:
-        """Unit P&L [block, S] of instruments held long and held short, each as it counts by itself."""
-        if self.regime.tree.value_transform is None:
-            rows = weighted(pnl, self.standard_states, group.sections[0][0])
-            return rows, -rows
-        instruments = group.instruments[block]
-        long, short = (
-            instrument_rows(instruments, self.plan.market, side * self.values[instruments])
-            for side in (1.0, -1.0)
-        )
-        return self.transformed(pnl, long), self.transformed(-pnl, short)

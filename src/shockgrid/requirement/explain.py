@@ -73,6 +73,13 @@ def _with_words(frame: pd.DataFrame, evaluation: Evaluation, code: int) -> pd.Da
 
 
 SCAN_LINES = ("stand_alone_sum", "hedge_benefit", "offset_benefit", "minimum")
+LINE_WORDS = {
+    "stand_alone_sum": "the loss of every position by itself",
+    "hedge_benefit": "what positions of one class group offset of each other",
+    "offset_benefit": "what class groups offset of each other, in their groups or in one joint loss",
+    "minimum": "what the least charge per option contract is above the scan",
+    "unpriced": "positions that cannot be priced: a long counts nothing, a short pays the strategy rule",
+}
 
 
 def _initial(evaluation: Evaluation, code: int, row: pd.Series, rate: float) -> Any:
@@ -91,9 +98,10 @@ def _initial(evaluation: Evaluation, code: int, row: pd.Series, rate: float) -> 
 
 
 def _words(evaluation: Evaluation) -> dict[tuple[str, str], str]:
-    """(level, name) -> the rule's own words, of the rows that have any."""
+    """(level, name) -> what the row is, of those that have words: the regime's own where it has some."""
     regime = evaluation.regime
-    words = {("line", add_on.name): add_on.words for add_on in regime.add_ons}
+    words = {(level, name): text for level in ("line", "initial line") for name, text in LINE_WORDS.items()}
+    words |= {("line", add_on.name): add_on.words for add_on in regime.add_ons}
     words |= {("memo", memo.name): memo.words for memo in regime.memos}
     words |= {("initial line", add_on.name): add_on.words for add_on in regime.initial or ()}
     words |= {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ class Reduced(NamedTuple):
     scenarios: Codes  #: [n], the scenario that says most about the loss; lowest index on a tie
 
 
+#: pnl [n, S] -> Reduced. One that weighs several scenarios also has ``shares``: pnl [n, S] -> the part of
+#: the loss that each scenario has, rows adding up to 1; without it all of the loss is its scenario's.
 Reducer: TypeAlias = Callable[[Floats], Reduced]
 
 
@@ -31,6 +34,15 @@ def worst(pnl: Floats) -> Reduced:
     scenarios = np.argmin(pnl, axis=1)
     lowest = pnl[np.arange(len(pnl)), scenarios]
     return Reduced(np.maximum(-lowest, 0.0) + 0.0, scenarios)
+
+
+def shares_of(reducer: Reducer, pnl: Floats, scenarios: Codes) -> tuple[Codes, Floats]:
+    """The scenarios [n, k] that make up the losses of these rows, and the part of each, [n, k]."""
+    several: Reducer | None = getattr(reducer, "shares", None)
+    if several is None:
+        return scenarios[:, None], np.ones((len(scenarios), 1))
+    every = np.broadcast_to(np.arange(pnl.shape[1]), pnl.shape)
+    return every, np.asarray(several(pnl), np.float64)
 
 
 def expected_shortfall(level: float) -> Reducer:
@@ -47,11 +59,29 @@ def expected_shortfall(level: float) -> Reducer:
     if not 0.0 <= level < 1.0:
         msg = "expected a level in [0, 1)"
         raise InputError(msg, column="level", value=level)
+    return Shortfall(level)
 
-    def reduce(pnl: Floats) -> Reduced:
-        tail = (1.0 - level) * pnl.shape[1]
-        weights = np.clip(tail - np.arange(pnl.shape[1]), 0.0, 1.0) / tail
-        mean = row_sums(np.sort(pnl, axis=1), weights)
+
+@dataclass(frozen=True)
+class Shortfall:
+    """See ``expected_shortfall``."""
+
+    level: float
+
+    def __call__(self, pnl: Floats) -> Reduced:
+        """The mean of the tail, and the worst scenario."""
+        mean = row_sums(np.sort(pnl, axis=1), self._weights(pnl.shape[1]))
         return Reduced(np.maximum(-mean, 0.0) + 0.0, np.argmin(pnl, axis=1))
 
-    return reduce
+    def shares(self, pnl: Floats) -> Floats:
+        """The weight of each scenario in the mean, [n, S]; of equal ones the first counts first."""
+        weights = np.broadcast_to(self._weights(pnl.shape[1]), pnl.shape)
+        shares = np.zeros(pnl.shape)
+        np.put_along_axis(shares, np.argsort(pnl, axis=1, kind="stable"), weights, axis=1)
+        return shares
+
+    def _weights(self, count: int) -> Floats:
+        """Of the sorted scenarios, the worst first."""
+        tail = (1.0 - self.level) * count
+        weights: Floats = np.clip(tail - np.arange(count), 0.0, 1.0) / tail
+        return weights

@@ -6,57 +6,26 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
+from shockgrid.market import Market
 from shockgrid.requirement.by_expiry import Expiries
+from shockgrid.requirement.equity import Equity, equity
 from shockgrid.requirement.remarks import Remark
+from shockgrid.requirement.reserved import RESERVED
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
 
 Figures: TypeAlias = Mapping[str, Floats]
 OfPlan: TypeAlias = Callable[[Plan], Any]
 Formula: TypeAlias = Callable[[Figures], Floats]
-
-#: columns of the accounts frame that an add-on's line must not take
-RESERVED = frozenset(
-    [
-        "margin_group",
-        "equity_at_marks",
-        "equity_at_model",
-        "exchange_requirement",
-        "house_requirement",
-        "requirement",
-        "initial_requirement",
-        "binding",
-        "excess",
-        "below_minimum_equity",
-        "minimum_equity",
-        "exchange_regime",
-        "worst_scenario",
-        "worst_price_shock",
-        "worst_vol_shock",
-        "stand_alone_sum",
-        "hedge_benefit",
-        "offset_benefit",
-        "minimum",
-        "unpriced",
-        "requirement_zero_offsets",
-        "loss_down_25",
-        "loss_up_25",
-        "requirement_low",
-        "requirement_high",
-        "reliability",
-        "currency",
-        "scan",
-        "formula",
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -98,6 +67,11 @@ class Context:
     def known(self, of_plan: OfPlan) -> Any:
         """What a function of the plan gives, from ``holdings`` where it is there."""
         return self.holdings[of_plan] if of_plan in self.holdings else of_plan(self.plan)
+
+    @cached_property
+    def equity(self) -> Equity:
+        """What each margin group is worth, base currency."""
+        return equity(self.plan, self.values)
 
     @property
     def expiries(self) -> TaggedExpiries:
@@ -169,6 +143,11 @@ class AddOn:
             raise InputError(msg, column="mode", value=self.mode)
 
 
+def every_instrument(market: Market) -> Mask:
+    """All of them, [N]."""
+    return np.ones(len(market.instruments.symbols), np.bool_)
+
+
 @dataclass(frozen=True)
 class Regime:
     """A margin rule as a value.
@@ -189,6 +168,8 @@ class Regime:
     side : "exchange" or "house", where its requirement is shown.
     parameters : every number with its source, for the record and for ``fingerprint``.
     notes : what a reader of the result must know.     plan_notes : the same, once the plan is known.
+    covers : market -> which of its instruments [N] the rule speaks of; ``margin`` refuses a book that holds
+        another, ``compare`` leaves it out and says so.
     """
 
     name: str
@@ -204,6 +185,7 @@ class Regime:
     scan_words: str = ""
     remarks: tuple[Remark, ...] = ()
     plan_notes: Callable[[Plan], tuple[str, ...]] = lambda plan: ()
+    covers: Callable[[Market], Mask] = every_instrument
 
     def __post_init__(self) -> None:
         if "standard" not in self.scenarios.tags:

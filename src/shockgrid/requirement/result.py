@@ -140,7 +140,7 @@ class MarginResult:
         rate = run.rates[list(run.plan.margin_groups).index(margin_group)]
         parts = []
         for group in small.class_groups():
-            pnl = evaluator.standard_rows(group)[0]
+            pnl = evaluator.rows.of_leaves(group)[0]
             owner = int(group.shown[0])
             parts.append(
                 pd.DataFrame(

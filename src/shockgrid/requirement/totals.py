@@ -126,7 +126,9 @@ def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeCol
     requirement, extra, figures = required(regime, context, scan + top_up)
     initial = None
     if regime.initial is not None:
-        initial = _applied(regime.initial, scan + top_up, _figures(regime.initial, context))
+        shared = {add_on.name: figures[add_on.name] for add_on in regime.initial if add_on in regime.add_ons}
+        own = _figures([add_on for add_on in regime.initial if add_on.name not in shared], context)
+        initial = _applied(regime.initial, scan + top_up, shared | own)
         _checked(plan, f"the initial requirement of regime {regime.name}", initial[0])
     lines = {
         "stand_alone_sum": alone,

@@ -201,7 +201,7 @@ def _missed(run: Run, group: ClassGroup, prices: int, vols: int) -> pd.DataFrame
     compression = Compression(_span(run, group, prices, vols))
     grid, part = compression.grid, Part.of(group, market, group.weights)
     found = exact_worst(part, compression.limits(market, group.instruments), compression, backend)
-    own = np.maximum(-run.evaluator.standard_rows(group).min(axis=1), 0.0)
+    own = np.maximum(-run.evaluator.rows.of_leaves(group).min(axis=1), 0.0)
     dense, (rows, columns) = np.maximum(-found.pnl, 0.0), np.divmod(found.cells, grid.shape[1])
     return pd.DataFrame(
         {
