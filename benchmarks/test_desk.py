@@ -104,10 +104,27 @@ def test_a_deposit(benchmark: Any, desk: sg.Desk) -> None:
     assert len(benchmark.pedantic(desk.deposit, args=("A00007", 1.0), rounds=20, warmup_rounds=1)) == 1
 
 
-@pytest.mark.parametrize("cases", [1, 2_000])
-def test_what_if(benchmark: Any, desk: sg.Desk, cases: int) -> None:
-    """One order each, of as many accounts."""
-    rng = np.random.default_rng(3)
+def test_what_if(benchmark: Any, desk: sg.Desk) -> None:
+    """One order, asked again and again: what the account holds was priced before."""
+    order = [{"symbol": desk.market.instruments.symbols[3], "quantity": 1.0}]
+    found = benchmark.pedantic(desk.what_if, args=("A00000", order), rounds=500, warmup_rounds=10)
+    assert found.margin_group == "A00000"
+
+
+def test_what_if_after_a_tick(benchmark: Any, desk: sg.Desk) -> None:
+    """The same where the market has moved since: what the order touches is priced first."""
+    rng, order = np.random.default_rng(4), [{"symbol": desk.market.instruments.symbols[3], "quantity": 1.0}]
+
+    def moved() -> tuple[tuple[str, Any], dict[str, Any]]:
+        desk.tick(pd.DataFrame({"underlying": ["TICK"], "spot": [100.0 * rng.uniform(0.99, 1.01)]}))
+        return ("A00000", order), {}
+
+    assert benchmark.pedantic(desk.what_if, setup=moved, rounds=100).margin_group == "A00000"
+
+
+def test_what_ifs_of_2_000_accounts(benchmark: Any, desk: sg.Desk) -> None:
+    """One order each."""
+    rng, cases = np.random.default_rng(3), 2_000
     orders = pd.DataFrame(
         {
             "case": [f"{place}" for place in range(cases)],
@@ -116,5 +133,11 @@ def test_what_if(benchmark: Any, desk: sg.Desk, cases: int) -> None:
             "quantity": 1.0,
         }
     )
-    assert len(benchmark.pedantic(desk.what_ifs, args=(orders,), rounds=5, warmup_rounds=1)) == cases
+    assert len(benchmark.pedantic(desk.what_ifs, args=(orders,), rounds=10, warmup_rounds=1)) == cases
     benchmark.extra_info["cases a second"] = round(cases / benchmark.stats.stats.median)
+
+
+def test_max_size(benchmark: Any, desk: sg.Desk) -> None:
+    """The largest sale of one series: some 64 sizes at a time."""
+    symbol = desk.market.instruments.symbols[3]
+    assert benchmark.pedantic(desk.max_size, args=("A00000", symbol, "sell"), rounds=20, warmup_rounds=1) > 0

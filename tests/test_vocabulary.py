@@ -49,7 +49,7 @@ SERIES = [option(f"{right}{day}", "X", right, 100.0, day) for right in "CP" for 
 PRICED = market([stock("X"), *SERIES], {"X": 50.0}, [{"symbol": row["symbol"], "vol": 0.3} for row in SERIES])
 
 
-def uncovered(sizes: dict[str, int], right: str) -> float:
+def uncovered(sizes: dict[str, float], right: str) -> float:
     """Units of short options that stay uncovered: the latest long covers first, one short at a time."""
     shorts = [(day, -100.0 * sizes.get(f"{right}{day}", 0)) for day in sorted(DAYS, reverse=True)]
     longs = {day: 100.0 * max(sizes.get(f"{right}{day}", 0), 0) for day in DAYS}
@@ -69,10 +69,14 @@ def uncovered(sizes: dict[str, int], right: str) -> float:
         st.sampled_from([row["symbol"] for row in SERIES]), st.integers(-9, 9).filter(bool), max_size=6
     ),
     shares=st.integers(-1500, 1500),
+    lot=st.sampled_from([1.0, 0.003]),
 )
-def test_contingency_matches_like_the_slow_obvious_way(sizes: dict[str, int], shares: int) -> None:
-    held = {**sizes, "X": shares}
-    rows = [("A", symbol, float(size)) for symbol, size in held.items()]
+def test_contingency_matches_like_the_slow_obvious_way(
+    sizes: dict[str, int], shares: int, lot: float
+) -> None:
+    """Whole units and parts of units."""
+    held = {symbol: lot * size for symbol, size in {**sizes, "X": shares}.items()}
+    rows = [("A", symbol, size) for symbol, size in held.items()]
     regime = sg.house(spot=[0.0], vol=[0.0], concentrated=False, contingency_rate=0.01)
     line = requirement(sg.margin(book(rows), PRICED, regime), column="contingency")
     assert line == pytest.approx(0.01 * 50.0 * (uncovered(held, "C") + uncovered(held, "P")), abs=EXACT)

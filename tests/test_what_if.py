@@ -42,7 +42,7 @@ def test_an_order_is_what_the_book_with_it_asks() -> None:
     before, orders = [("A", "X", 100.0)], [{"symbol": CALL, "quantity": -2.0, "price": 3.5}]
     live = desk(before, 5_000.0)
     state = live.accounts
-    told = live.what_if("A", orders).iloc[0]
+    told = live.what_if("A", orders).frame.iloc[0]
     assert told["requirement_before"] == pytest.approx(1500.0, abs=CENT)
     expected = figures([*before, ("A", CALL, -2.0)], 5_700.0)
     for name in ("exchange_requirement", "requirement", "equity_at_marks", "excess"):
@@ -120,7 +120,7 @@ def test_an_account_in_doubt_stays_in_doubt() -> None:
     live = desk([("A", "X", 1.0)], 0.0)
     doubtful = replace(live.book, partial=frozenset({"A"}))
     again = sg.Desk(doubtful, PLAIN, sg.tims(), backend=BACKEND)
-    assert again.what_if("A", [{"symbol": "X", "quantity": 1.0}])["requirement"].iloc[0] > 0.0
+    assert again.what_if("A", [{"symbol": "X", "quantity": 1.0}]).after.requirement > 0.0
 
 
 def test_any_text_names_a_case_and_an_unknown_account_is_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,3 +21,14 @@ def row_sums(rows: Floats, weights: Floats) -> Floats:
     """
     sums: Floats = np.einsum("ij,j->i", np.ascontiguousarray(rows), weights)
     return sums
+
+
+def run_starts(column: NDArray[Any]) -> Mask:
+    """Where a run of equal values starts.
+
+    >>> run_starts(np.array([3, 3, 5, 3])).tolist()
+    [True, False, True, True]
+    """
+    starts = np.ones(len(column), np.bool_)
+    np.not_equal(column[1:], column[:-1], out=starts[1:])
+    return starts

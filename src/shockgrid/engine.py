@@ -81,7 +81,7 @@ class Plan:
         held = self.positions
         if self.layout.weights is held.weights:
             return self.laid or replace(self.layout, market=self.market)
-        families = _families(self.market)[self.market.instruments.underlyings[held.instruments]]
+        families = class_codes(self.market)[self.market.instruments.underlyings[held.instruments]]
         return Layout.of(self.market, families, held.margin_groups, held.instruments, held.weights)
 
     def by_margin_group(self, values: Floats, codes: Codes | None = None) -> Floats:
@@ -140,7 +140,7 @@ def _bought_for_nothing(book: Book, market: Market, rows: Codes) -> Mask:
     return inverted & (book.positions["price_paid"] == 0.0).to_numpy(bool)
 
 
-def _families(market: Market) -> Codes:
+def class_codes(market: Market) -> Codes:
     """Class-group code of each underlying, in canonical order."""
     names = market.underlyings
     families = np.zeros(len(names.names), np.intp)
@@ -152,7 +152,7 @@ def _families(market: Market) -> Codes:
 
 def _canonical(market: Market, instruments: Codes, margin_groups: Codes) -> tuple[Any, Any]:
     """Order of the positions, and the class-group code (canonical order) of each."""
-    owners = _families(market)[market.instruments.underlyings[instruments]]
+    owners = class_codes(market)[market.instruments.underlyings[instruments]]
     # one key for all three: sorting it takes a third of the time of sorting by each
     groups, count = int(margin_groups.max(initial=0)) + 1, len(market.instruments.symbols)
     keys = (owners * groups + margin_groups) * count + instruments

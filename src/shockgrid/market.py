@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,7 +106,9 @@ class Instruments(_Columns):
         """Prices as worth, and worth as prices: -1 / x for inverse futures, which are quoted in currency per
         coin and worth -1 / price coin per unit of currency; all others are worth their price.
         """
-        inverted = (self.inverse & ~self.is_option)[rows]
+        inverted = self.inverse[rows] & ~self.is_option[rows]
+        if not inverted.any():
+            return prices.copy()
         return np.where(inverted, -1.0 / np.where(inverted, prices, 1.0), prices)
 
 
@@ -199,7 +202,11 @@ class Market:
 
     def spot_rates(self) -> Floats:
         """Value of one unit of each underlying's currency in the base currency, [U]."""
-        return np.array([self.fx[name] for name in self.underlyings.currencies], np.float64)
+        return self._spot_rates
+
+    @cached_property
+    def _spot_rates(self) -> Floats:
+        return frozen(np.array([self.fx[name] for name in self.underlyings.currencies], np.float64))
 
     def with_vols(self, vols: Floats, rejects: pd.DataFrame) -> Market:
         """The same market with these vols [N] and this reject frame; NaN makes an instrument unpriced."""

@@ -14,12 +14,15 @@ from shockgrid.book import Book
 from shockgrid.desk.spans import rows_of_accounts
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.market import Market
-from shockgrid.requirement.assemble import Figures, account_columns, terms_of
+from shockgrid.requirement.assemble import Figures, account_columns, group_rates, terms_of
 from shockgrid.requirement.equity import equity
+from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.frames import account_figures
-from shockgrid.requirement.margin import Clock, assignments, evaluated, programs_by_name
+from shockgrid.requirement.margin import assignments, programs_by_name
 from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import HasPrograms, Regime
+from shockgrid.requirement.result import Run
+from shockgrid.requirement.totals import total
 from shockgrid.requirement.unpriced import unpriced_charges
 
 CUT = "\x1f"  #: between case and account: no text of a table holds it
@@ -81,11 +84,11 @@ def _accounts_of(owners: Codes, wanted: Codes) -> tuple[Codes, Codes]:
 
 def figured(book: Book, market: Market, regime_or_policy: Regime | HasPrograms, backend: Backend) -> Came:
     """The accounts frame of ``margin()`` over a calibrated market, without the frames around it."""
-    whole, clock = plan(book, market), Clock()
+    whole = plan(book, market)
     values, programs = model_values(whole, backend), programs_by_name(regime_or_policy)
     chosen, _ = programs_of(whole, programs)
     assigned = assignments(whole, chosen or list(programs.values()))
-    runs = [evaluated(whole, values, regime, names, backend, None, None, clock) for regime, names in assigned]
+    runs = [_evaluated(whole, values, regime, names, backend) for regime, names in assigned]
     found = [
         Figures(
             account_figures(run.evaluation.totals, run.evaluation.states, run.rates),
@@ -99,3 +102,13 @@ def figured(book: Book, market: Market, regime_or_policy: Regime | HasPrograms, 
     status = np.full(len(whole.margin_groups), "", object)
     columns, _ = account_columns(terms, found, equity(whole, values), charges, status)
     return Came(whole, columns, terms.rates)
+
+
+def _evaluated(whole: Plan, values: Floats, regime: Regime, names: Texts | None, backend: Backend) -> Run:
+    """A regime over the copies ``names``, all of them for None. Its own functions see the true names."""
+    part = whole if names is None else plan(whole.book.select(names), whole.market)
+    accounts = part.book.accounts
+    true = {column: accounts[column].str.rsplit(CUT, n=1).str[-1] for column in ("account", "margin_group")}
+    part = replace(part, book=replace(part.book, accounts=accounts.assign(**true)))
+    evaluator, rates = Evaluator(part, regime, backend, values), group_rates(part)
+    return Run(evaluator, total(evaluator, *evaluator.run(None, None), values, rates), values, rates)

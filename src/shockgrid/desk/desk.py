@@ -16,6 +16,7 @@ from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.desk.case_columns import CaseDesk
 from shockgrid.desk.changes import Change, changes_frame, watched
 from shockgrid.desk.fills import booked, deposited, read_fills
 from shockgrid.desk.instants import utc
@@ -30,7 +31,7 @@ from shockgrid.desk.moves import (
 )
 from shockgrid.desk.staleness import stale_spots
 from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
-from shockgrid.desk.what_if import Setting, max_size, what_if, what_ifs, working_orders
+from shockgrid.desk.what_if import Setting, WhatIf, max_size, what_if, what_ifs, working_orders
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement.margin import programs_by_name, require_kinds
@@ -75,6 +76,7 @@ class Desk:
         programs = programs_by_name(regime_or_policy)
         self._live = Live(book, calibrated(market, self.backend), programs, self.backend)
         self._outright = own_underlyings(self.market)
+        self._cases: CaseDesk | None = None
         self._rejects = [joined_rejects([]).assign(sequence=np.zeros(0, np.int64))]
         self.sequence = 0  #: of the last update that was used
         self.dropped = 0  #: updates, and rows of ticks, that came too late or twice
@@ -182,16 +184,16 @@ class Desk:
             self.time = max(self.time, as_of)
             return self._rebuilt(self.book, calibrated(market, self.backend), None)
 
-    def what_if(self, account: str, orders: Any) -> pd.DataFrame:
+    def what_if(self, account: str, orders: Any) -> WhatIf:
         """What orders (symbol, quantity, optionally price) would do to an account; changes nothing.
 
-        One row: exchange, house and binding requirement, equity and excess before and after, and the premium;
-        see ``shockgrid.desk.what_if.what_ifs``.
+        Exchange, house and binding requirement, equity and excess ``before`` and ``after``, the premium, and
+        all of it as a ``frame``; see ``shockgrid.desk.what_if``.
         """
         return what_if(self._setting(), account, orders)
 
     def what_ifs(self, orders: Any) -> pd.DataFrame:
-        """The same for many cases at once: a row for each ``case`` of the orders."""
+        """The same for many cases at once: a frame with a row for each ``case`` of the orders."""
         return what_ifs(self._setting(), orders)
 
     def working_orders(self, account: str, orders: Any) -> pd.DataFrame:
@@ -203,9 +205,9 @@ class Desk:
         return max_size(self._setting(), account, symbol, side, largest=largest)
 
     def _setting(self) -> Setting:
-        live = self._live
-        where = live.starts, live.plan.account_groups, live.accounts_index
-        return Setting(live.book, live.market, self.regime_or_policy, self.backend, *where)
+        if self._cases is None or not self._cases.serves:
+            self._cases = CaseDesk(self._live, self.backend)
+        return Setting(self._cases, self.regime_or_policy)
 
     def stale(self, max_age: timedelta) -> pd.DataFrame:
         """Held underlyings whose spot is older than this at ``time``: underlying, spot_utc, age."""

@@ -12,7 +12,7 @@ from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.book import LARGEST_QUANTITY, Book
 from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, REJECT_COLUMNS, Door
 from shockgrid.desk.spans import rows_of_accounts
-from shockgrid.market import Market
+from shockgrid.market import Instruments, Market
 from shockgrid.symbols import canonical
 
 FUTURES = ("future", "perpetual")
@@ -27,6 +27,7 @@ class Fills(NamedTuple):
     prices: Floats
     doubted: frozenset[str]
     rejects: pd.DataFrame
+    rows: Codes  #: where each stands in the table it was read from
 
 
 def read_fills(source: Any, book: Book, market: Market) -> Fills:
@@ -49,7 +50,8 @@ def read_fills(source: Any, book: Book, market: Market) -> Fills:
     door.reject(coin & (prices == 0.0), "price", "E_RANGE", "the price of an inverse future must be > 0")
     used = ~door.bad & (quantities != 0.0)
     doubted = frozenset(names[door.bad & (accounts >= 0)])
-    return Fills(accounts[used], held[used], quantities[used], prices[used], doubted, door.rejects())
+    rows = np.flatnonzero(used)
+    return Fills(accounts[rows], held[rows], quantities[rows], prices[rows], doubted, door.rejects(), rows)
 
 
 def booked(book: Book, market: Market, fills: Fills, starts: Codes) -> Book:
@@ -102,34 +104,51 @@ def _own_rows(book: Book, market: Market, fills: Fills, starts: Codes) -> _Own:
     places = np.empty(len(distinct), np.intp)
     places[there] = order[near[there]]
     places[of[fresh]] = len(rows) + np.arange(len(fresh))
-    by_position = np.argsort(of, kind="stable")
-    starts_of = np.searchsorted(of[by_position], np.arange(len(distinct)))
-    rank = np.empty(len(of), np.intp)
-    rank[by_position] = np.arange(len(of)) - starts_of[of[by_position]]
-    turns = [np.flatnonzero(rank == turn) for turn in range(int(rank.max(initial=-1)) + 1)]
-    return _Own(rows, fresh, places[of], turns)
+    return _Own(rows, fresh, places[of], turns_of(of, len(distinct)))
+
+
+def turns_of(positions: Codes, count: int) -> list[Codes]:
+    """Fills in turns that each have at most one of a position; ``positions`` are codes below ``count``."""
+    if count == len(positions):  # one of each
+        return [np.arange(count)] if count else []
+    by_position = np.argsort(positions, kind="stable")
+    starts = np.searchsorted(positions[by_position], np.arange(count))
+    rank = np.empty(len(positions), np.intp)
+    rank[by_position] = np.arange(len(positions)) - starts[positions[by_position]]
+    return [np.flatnonzero(rank == turn) for turn in range(int(rank.max(initial=-1)) + 1)]
 
 
 def _booked(
     fills: Fills, turn: Codes, held: Floats, paid: Floats, book: Book, market: Market
 ) -> tuple[Floats, Floats, Floats]:
     """Cash to each account, new quantity and new price paid of one fill a position."""
-    table = market.instruments
-    rows, owners, quantities = fills.instruments[turn], fills.accounts[turn], fills.quantities[turn]
-    price, before = (table.coin_values(column, rows) for column in (fills.prices[turn], paid))
-    after = held + quantities
-    closed = np.where(held * quantities < 0.0, np.minimum(np.abs(held), np.abs(quantities)), 0.0)
-    realised = np.where(closed > 0.0, np.sign(held) * closed * (price - before), 0.0)
-    realised = np.where(np.isnan(realised), 0.0, realised)
-    future = np.isin(table.types[rows].astype(str), FUTURES)
-    worth = np.where(future, realised, -quantities * price) * table.multipliers[rows] * table.fx_rates[rows]
-    currencies = book.accounts["currency"].to_numpy(object)[owners]
+    currencies = book.accounts["currency"].to_numpy(object)[fills.accounts[turn]]
     rates = np.array([{**market.fx, "": 1.0}.get(name, 1.0) for name in currencies], np.float64)
+    rows, quantities, prices = fills.instruments[turn], fills.quantities[turn], fills.prices[turn]
+    worth, after, new = traded(market.instruments, rows, quantities, prices, held, paid)
+    return worth / rates, after, new
+
+
+def traded(
+    table: Instruments, rows: Codes, quantities: Floats, prices: Floats, held: Floats, paid: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Cash of fills [n] in the base currency, quantity and price paid afterwards; see ``booked``.
+
+    ``rows`` are their instruments; ``held`` and ``paid`` quantity and price paid of each position before.
+    """
+    price, before = (table.coin_values(column, rows) for column in (prices, paid))
+    after, worth, kinds = held + quantities, -quantities * price, table.types[rows]
+    future = (kinds == FUTURES[0]) | (kinds == FUTURES[1])
+    if future.any():
+        closed = np.where(held * quantities < 0.0, np.minimum(np.abs(held), np.abs(quantities)), 0.0)
+        realised = np.where(closed > 0.0, np.sign(held) * closed * (price - before), 0.0)
+        worth = np.where(future, np.where(np.isnan(realised), 0.0, realised), worth)
+    worth = worth * table.multipliers[rows] * table.fx_rates[rows]
     grows = held * quantities > 0.0
     mean = (held * before + quantities * price) / np.where(grows, after, 1.0)
     fresh = (held == 0.0) | (held * after < 0.0)
     new = np.where(fresh, price, np.where(grows, mean, before))
-    return worth / rates, after, table.coin_values(new, rows)
+    return worth, after, table.coin_values(new, rows)
 
 
 def _put_back(

@@ -62,6 +62,11 @@ class Live:
         """What it costs by now."""
         return self.plan.market
 
+    @property
+    def terms(self) -> Terms:
+        """What is known of each margin group before anything is priced."""
+        return self._terms
+
     def rebuild(self, book: Book, market: Market, redone: Collection[str] | None) -> None:
         """Lay the book over the market anew; only the portfolio groups in ``redone`` are priced again, all
         for None."""

@@ -8,12 +8,13 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Floats, run_starts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.collect import first_largest
 from shockgrid.requirement.regime import AddOn, Context
 
+LARGEST_WHOLE = 2.0**53  #: below it float64 holds every whole number
 CONCENTRATION_WIDE, CONCENTRATION_NARROW = "concentration_wide", "concentration_narrow"
 
 
@@ -68,17 +69,26 @@ def uncovered_units(plan: Plan) -> Uncovered:
     short = -(held.quantities * table.units_per_contract[rows])[option]
     order = np.lexsort((short > 0, -table.years[rows][option], keys))
     keys, short = keys[order], np.asarray(short[order], np.float64)
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    starts = np.flatnonzero(run_starts(keys))
     if len(starts) == 0:
         none = np.zeros(0, np.intp)
         return Uncovered(none, none, np.zeros(0, bool), np.zeros(0))
-    running = _running_sums(short, starts)
-    excess: Floats = np.maximum(np.maximum.reduceat(running, starts), 0.0)
+    excess: Floats = np.maximum(_highest_sums(short, starts), 0.0)
     names, calls = np.divmod(keys[starts], 2)
     groups, owners = np.divmod(names, width)
     shares = _shares(plan, groups, owners)
     cover = np.where(calls == 1, np.maximum(shares, 0.0), np.maximum(-shares, 0.0))
     return Uncovered(groups, owners, calls == 1, np.maximum(excess - cover, 0.0))
+
+
+def _highest_sums(values: Floats, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+    """The highest running sum within each segment."""
+    if (values == np.floor(values)).all() and np.abs(values).sum() < LARGEST_WHOLE:
+        running = np.cumsum(values)  # whole numbers: exact, whatever else is added up
+        before: Floats = running[starts] - values[starts]
+        highest: Floats = np.maximum.reduceat(running, starts)
+        return highest - before
+    return np.asarray(np.maximum.reduceat(_running_sums(values, starts), starts), np.float64)
 
 
 def _running_sums(values: Floats, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
@@ -91,12 +101,12 @@ def _shares(plan: Plan, groups: Floats, owners: Floats) -> Floats:
     held, table = plan.positions, plan.market.instruments
     kinds = table.types[held.instruments]
     outright = (kinds == "stock") | (kinds == "etf")
+    if not outright.any():
+        return np.zeros(len(groups))
     width = len(plan.market.underlyings.names)
     codes = held.margin_groups[outright] * width + table.underlyings[held.instruments[outright]]
     units = (held.quantities * table.units_per_contract[held.instruments])[outright]
     found, owner = np.unique(codes, return_inverse=True)
-    if len(found) == 0:
-        return np.zeros(len(groups))
     sums = np.bincount(owner, units).astype(np.float64)
     wanted = groups * width + owners
     place = np.minimum(np.searchsorted(found, wanted), len(found) - 1)

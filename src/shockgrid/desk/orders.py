@@ -1,0 +1,136 @@
+"""Orders as users write them, checked and turned into columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.book import LARGEST_QUANTITY
+from shockgrid.columns import LARGEST_PRICE
+from shockgrid.desk.case_columns import CaseDesk
+from shockgrid.desk.cases import Orders
+from shockgrid.desk.fills import read_fills
+from shockgrid.errors import InputError
+
+KEYS = {"symbol", "quantity", "price"}
+
+
+def account_of(desk: CaseDesk, account: str) -> int:
+    """Row of an account; InputError where there is none of that name."""
+    try:
+        return int(desk.live.accounts_index.get_loc(account))
+    except KeyError:
+        problem = "no such account"
+        raise InputError(problem, table="accounts", column="account", value=account) from None
+
+
+def read_cases(desk: CaseDesk, source: Any) -> tuple[Texts, Codes, Orders]:
+    """Name and margin group of each case, in order of appearance, and all orders.
+
+    ``source`` : case, account, symbol, quantity (bought > 0) and optionally price per unit; without one the
+    instrument's mark, its model value where it has none.
+
+    Raises
+    ------
+    InputError : an order cannot be booked, or the orders of a case are of two margin groups.
+    """
+    frame, live = _framed(source), desk.live
+    given = frame["price"] if "price" in frame else pd.Series(np.nan, frame.index)
+    blank = given.isna().to_numpy(bool)
+    named = frame.assign(price=given.fillna(1.0))  # of those that have none, until their symbols are read
+    fills = read_fills(named[["account", "symbol", "quantity", "price"]], live.book, live.market)
+    if len(fills.rejects):
+        bad = fills.rejects.iloc[0]
+        raise InputError(bad["message"], table="orders", line=int(bad["line"]), column=bad["column"])
+    accounts = live.accounts_index.get_indexer(pd.Index(frame["account"].str.strip(), dtype=object))
+    owners = live.plan.account_groups[accounts]
+    numbers, names = pd.factorize(frame["case"].to_numpy(object))
+    groups = np.zeros(len(names), np.intp)
+    groups[numbers[::-1]] = owners[::-1]
+    strange = owners != groups[numbers]
+    if strange.any():
+        problem = "the orders of a case must be of one margin group"
+        raise InputError(problem, column="case", value=frame["case"].iloc[int(strange.argmax())])
+    prices = np.where(blank[fills.rows], _fair(desk, fills.instruments), fills.prices)
+    columns = (fills.accounts, fills.instruments, fills.quantities, prices)
+    return np.asarray(names, object), groups, Orders(numbers[fills.rows], *columns)
+
+
+def read_orders(desk: CaseDesk, account: str, source: Any) -> tuple[int, Orders]:
+    """The margin group of an account, and its orders as one case: symbol, quantity and optionally price."""
+    row = account_of(desk, account)
+    group = int(desk.live.plan.account_groups[row])
+    plain = _plain(desk, row, source)
+    if plain is not None:
+        return group, plain
+    return group, read_cases(desk, pd.DataFrame(source).assign(case="orders", account=account))[2]
+
+
+def in_sizes(order: Orders, quantities: Sequence[float]) -> Orders:
+    """One order in each of these sizes, a case for each."""
+    count = len(quantities)
+    return Orders(
+        np.arange(count),
+        np.repeat(order.accounts, count),
+        np.repeat(order.instruments, count),
+        np.asarray(quantities, np.float64),
+        np.repeat(order.prices, count),
+    )
+
+
+def _framed(source: Any) -> pd.DataFrame:
+    frame = pd.DataFrame(source).reset_index(drop=True)
+    for column in ("case", "account", "symbol", "quantity"):
+        if column not in frame:
+            problem = "required column is missing"
+            raise InputError(problem, table="orders", column=column)
+    return frame.assign(case=frame["case"].astype(str))
+
+
+def _plain(desk: CaseDesk, account: int, source: Any) -> Orders | None:
+    """Orders that need no reading: a list of mappings with a symbol of the market as it is spelled there and
+    finite numbers within bounds. None for all others: a frame reads them, or says what is wrong."""
+    if not isinstance(source, list) or not source:
+        return None
+    rows, quantities, prices, known = [], [], [], desk.standing.symbols
+    for order in source:
+        if not isinstance(order, Mapping) or not order.keys() <= KEYS:
+            return None
+        symbol: Any = order.get("symbol")
+        quantity: Any = order.get("quantity")
+        price: Any = order.get("price", math.nan)
+        if not (_is_number(quantity) and _is_number(price) and isinstance(symbol, str) and symbol in known):
+            return None
+        if not 0.0 < abs(quantity) <= LARGEST_QUANTITY or price < 0.0 or price > LARGEST_PRICE:
+            return None
+        rows.append(known.get_loc(symbol))
+        quantities.append(float(quantity))
+        prices.append(float(price))
+    instruments, given = np.array(rows, np.intp), np.array(prices)
+    table = desk.live.market.instruments
+    if (table.inverse[instruments] & ~table.is_option[instruments]).any():
+        return None
+    blank = np.isnan(given)
+    if blank.any():
+        given = np.where(blank, _fair(desk, instruments), given)
+    count = len(rows)
+    return Orders(np.zeros(count, np.intp), np.full(count, account), instruments, np.array(quantities), given)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or type(value) is int or isinstance(value, np.float64)
+
+
+def _fair(desk: CaseDesk, instruments: Codes) -> Floats:
+    """Mark of each instrument, its model value where there is none."""
+    table = desk.live.market.instruments
+    marks = table.marks[instruments]
+    if np.isnan(marks).any():
+        model = desk.values(instruments)[instruments]
+        marks = np.where(np.isnan(marks), table.coin_values(model, instruments), marks)
+    return marks
