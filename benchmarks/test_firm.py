@@ -97,6 +97,34 @@ def test_american_firm(benchmark: Any, backend: Backend) -> None:
     benchmark.extra_info["seconds of the first"] = first
 
 
+def with_dividends(batch: Batch, names: Any) -> Batch:
+    """Two dividends of 0.5 % of the spot, in 44 and 135 days, on all series of some names [series]."""
+    series = batch.series
+    dates = np.tile([0.12, 0.37], (len(series), 1))
+    due = names[:, None] & (dates < series.years[:, None])
+    cash = np.where(due, 0.005 * series.spots[:, None], 0.0)
+    return replace(batch, series=replace(series, ex_years=np.where(due, dates, np.inf), ex_cash=cash))
+
+
+def test_firm_with_dividends(benchmark: Any, native: NativeBackend) -> None:
+    """Two names in five pay cash: the firm cold, then a spot move of one of them with its grids at hand."""
+    firm = drawn(FIRM, expiries=8)
+    paying = np.repeat(np.random.default_rng(8).random(FIRM.names) < 0.4, FIRM.series)
+    batch = with_dividends(firm.batch(grid(), american=True), paying)
+    cold = seconds_of(lambda: walked(NativeBackend(), batch, 2), 1)
+    name = int(paying.argmax()) // FIRM.series
+    moves = iter(np.linspace(1.0, 1.02, 40))
+
+    def tick() -> None:
+        moved = replace(batch, series=replace(batch.series, spots=batch.series.spots * next(moves)))
+        part = moved.part(name, name + 1)
+        native.worst(part, part.scenarios)
+
+    benchmark.pedantic(tick, rounds=20, warmup_rounds=2)
+    held = int((batch.series.ex_cash[:, 0] > 0.0).sum())
+    benchmark.extra_info.update({"series with cash due": held, "seconds of the first": cold})
+
+
 #: What grows tenfold twice: (size, price shocks).
 GROWTH = {
     "positions": [(FIRM._replace(positions=count), 31) for count in (1, 10, 100)],

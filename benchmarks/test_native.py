@@ -21,7 +21,7 @@ from shockgrid.backends._native_library import Library, pointer, whole
 from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy_grid_frame import Contracts
 from shockgrid.backends._numpy_grid_solve import solve
-from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, build
+from shockgrid.backends._numpy_premium import SCHEMES, Scheme, build
 from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import BackendUnavailable
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
@@ -121,7 +121,7 @@ def test_arrays_of_options(benchmark: Any, native: NativeBackend) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", [USUAL, FINE], ids=["usual", "fine"])
+@pytest.mark.parametrize("scheme", SCHEMES, ids=["short", "usual", "fine"])
 def test_premium_tables(benchmark: Any, native: NativeBackend, scheme: Scheme) -> None:
     """Premium tables of 256 expiries, vols of 12.5-200 %, native against NumPy, on one thread."""
     rng, count = np.random.default_rng(1), 256

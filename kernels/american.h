@@ -10,20 +10,21 @@
 
 namespace SHOCKGRID_NAMESPACE {
 
-// Of _numpy_premium.FINE: orders in the vol, powers of t; a table of fewer has zeros in the rest.
-constexpr int TABLE_VOLS = 10, TABLE_GAPS = 18;
+// The most orders in the vol, and the powers of t, of a table of _numpy_premium.py.
+constexpr int TABLE_VOLS = 16, TABLE_GAPS = 16;
 // Distances from the boundary are in deviations and a sixth of what the spot falls by: _numpy_premium.FARTHEST.
 constexpr double FARTHEST_GAP = 6.0;
-// The ranges of vol_ranges.py: 0.125 * 4**k. All edges are powers of two.
-constexpr int TABLE_RANGES = 6;
-constexpr double SMALLEST_TABLE_VOL = 0x1p-9, LARGEST_TABLE_VOL = 0x1.fffffffffffffp+2, RANGE_RATIO = 4.0;
-constexpr double INVERSE_LOG_OF_RATIO = 0.72134752044448170368;
+// The ranges of vol_ranges.py.
+constexpr int TABLE_RANGES = 4;
+constexpr double SMALLEST_TABLE_VOL = 0.002, LARGEST_TABLE_VOL = 0x1.fffffffffffffp+2;
 constexpr int NO_TABLE_HERE = -1;
 
-// ``Kept`` of _numpy_store.py: coefficients [TABLE_VOLS, count, TABLE_GAPS], boundaries [TABLE_VOLS, count].
+// ``Kept`` of _numpy_store.py: coefficients [count, TABLE_VOLS, TABLE_GAPS], boundaries [count, TABLE_VOLS], and
+// [count] the orders in the vol that a table has; the others are 0.
 struct PremiumTables {
   long long count;
   const double *coefficients, *boundaries;
+  const unsigned char* orders;
 };
 
 template <class Number> struct Early {
@@ -57,16 +58,19 @@ template <class Number> struct VolPlace {
   Number vol, range, place;
 };
 template <class Number> SHOCKGRID_INLINE VolPlace<Number> place_of_vol(Number vol) {
+  // lower ends of the ranges above the first, and 2 / log(upper end / lower end) of all
+  constexpr double edges[] = {0.0125, 0.1, 0.8};
+  constexpr double scales[] = {1.0913566679372915, 0.9617966939259757, 0.9617966939259757, 0.8685889638065035};
   vol = lesser(greater(vol, Number(SMALLEST_TABLE_VOL)), Number(LARGEST_TABLE_VOL));
-  Number range = 0.0;
-  double edge = SMALLEST_TABLE_VOL;
+  Number range = 0.0, lower = SMALLEST_TABLE_VOL, scale = scales[0];
   SHOCKGRID_UNROLL
   for (int k = 1; k < TABLE_RANGES; ++k) {
-    edge *= RANGE_RATIO;
-    range = range + select(vol < Number(edge), Number(0.0), Number(1.0));
+    const auto below = vol < Number(edges[k - 1]);
+    range = select(below, range, Number(double(k)));
+    lower = select(below, lower, Number(edges[k - 1]));
+    scale = select(below, scale, Number(scales[k]));
   }
-  const Number ranges = logarithm(vol * (1.0 / SMALLEST_TABLE_VOL)) * INVERSE_LOG_OF_RATIO;
-  return {vol, range, 2.0 * (ranges - range) - 1.0};
+  return {vol, range, logarithm(vol / lower) * scale - 1.0};
 }
 
 // What a value at one vol is read from: z = log * inverse - boundary, and the premium in powers of t, the highest
@@ -78,19 +82,22 @@ template <class Number> struct Premium {
 // An option's table at a vol, of its TABLE_RANGES; NO_TABLE_HERE where it has none.
 SHOCKGRID_INLINE long long table_of(double range, const int* tables) { return tables[int(range)]; }
 
-// Chebyshev series in the place of the vol, of one table for all lanes.
-template <class Number>
-SHOCKGRID_INLINE void combine(const PremiumTables& tables, long long table, Number place, Premium<Number>& premium) {
-  Number coefficients[TABLE_GAPS], boundary = tables.boundaries[table], before = 1.0, basis = place;
-  const double* powers = tables.coefficients + table * TABLE_GAPS;
+#if defined(__CUDACC__)
+// Series in the place of the vol: the powers of t, the highest first, and the boundary.
+SHOCKGRID_INLINE void combine(
+    const PremiumTables& tables, const long long* own, double place, Premium<double>& premium) {
+  const int orders = tables.orders[*own];
+  const double* powers = tables.coefficients + *own * (TABLE_VOLS * TABLE_GAPS);
+  const double* boundaries = tables.boundaries + *own * TABLE_VOLS;
+  double coefficients[TABLE_GAPS], boundary = boundaries[0], before = 1.0, basis = place;
   SHOCKGRID_UNROLL
   for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = powers[g];
-  for (int order = 1; order < TABLE_VOLS; ++order) {
-    powers += tables.count * TABLE_GAPS;
-    boundary = fused(basis, Number(tables.boundaries[order * tables.count + table]), boundary);
+  for (int order = 1; order < orders; ++order) {
+    powers += TABLE_GAPS;
+    boundary = fused(basis, boundaries[order], boundary);
     SHOCKGRID_UNROLL
-    for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = fused(basis, Number(powers[g]), coefficients[g]);
-    const Number next = fused(2.0 * place, basis, -before);
+    for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = fused(basis, powers[g], coefficients[g]);
+    const double next = fused(2.0 * place, basis, -before);
     before = basis;
     basis = next;
   }
@@ -98,38 +105,80 @@ SHOCKGRID_INLINE void combine(const PremiumTables& tables, long long table, Numb
   SHOCKGRID_UNROLL
   for (int g = 0; g < TABLE_GAPS; ++g) premium.coefficients[TABLE_GAPS - 1 - g] = coefficients[g];
 }
+#else
+// The first Chebyshev polynomials of a place.
+template <class Number> SHOCKGRID_INLINE void chebyshev(Number place, Number* basis, int orders) {
+  basis[0] = 1.0;
+  basis[1] = place;
+  for (int order = 2; order < orders; ++order)
+    basis[order] = fused(2.0 * place, basis[order - 1], -basis[order - 2]);
+}
 
-#if !defined(__CUDACC__)
-// The lanes that have this table take what was found for it.
-template <int count>
-SHOCKGRID_INLINE void take_own(
-    const long long* own, long long table, const Premium<Lanes<count>>& found, Premium<Lanes<count>>& premium) {
-  typename Lanes<count>::Mask mask;
-  for (int lane = 0; lane < count; ++lane) mask[lane] = own[lane] == table ? -1 : 0;
-  premium.boundary = select(mask, found.boundary, premium.boundary);
+// Rows of numbers, one of each lane, turned into columns: to[k] has number k of every row.
+template <int length, int count>
+SHOCKGRID_INLINE void turn(const Lanes<count> (&rows)[length / count][count], Lanes<count>* to) {
   SHOCKGRID_UNROLL
-  for (int g = 0; g < TABLE_GAPS; ++g)
-    premium.coefficients[g] = select(mask, found.coefficients[g], premium.coefficients[g]);
+  for (int block = 0; block < length / count; ++block) {
+    Lanes<count> square[count];
+    SHOCKGRID_UNROLL
+    for (int lane = 0; lane < count; ++lane) square[lane] = rows[block][lane];
+    transpose(square);
+    SHOCKGRID_UNROLL
+    for (int lane = 0; lane < count; ++lane) to[block * count + lane] = square[lane];
+  }
+}
+
+// Series in the place of the vol: the powers of t, the highest first, and the boundary. The powers of a lane lie side
+// by side in its own table, whatever tables the others have.
+template <int count>
+SHOCKGRID_INLINE void combine(
+    const PremiumTables& tables, const long long* own, Lanes<count> place, Premium<Lanes<count>>& premium) {
+  typedef Lanes<count> Number;
+  constexpr int blocks = TABLE_GAPS / count;
+  Number basis[TABLE_VOLS], columns[TABLE_GAPS], sums[blocks][count], boundaries[TABLE_VOLS / count][count];
+  const double* rows[count];
+  int most = 1;
+  SHOCKGRID_UNROLL
+  for (int lane = 0; lane < count; ++lane) {
+    const int orders = tables.orders[own[lane]];
+    most = most < orders ? orders : most;
+    rows[lane] = tables.coefficients + own[lane] * (TABLE_VOLS * TABLE_GAPS);
+    SHOCKGRID_UNROLL
+    for (int block = 0; block < blocks; ++block) sums[block][lane] = load<Number>(rows[lane] + block * count);
+    SHOCKGRID_UNROLL
+    for (int block = 0; block < TABLE_VOLS / count; ++block)
+      boundaries[block][lane] = load<Number>(tables.boundaries + own[lane] * TABLE_VOLS + block * count);
+  }
+  chebyshev(place, basis, most);
+  for (int order = 1; order < most; ++order) {
+    SHOCKGRID_UNROLL
+    for (int lane = 0; lane < count; ++lane) {
+      const Number weight = basis[order].lanes[lane];
+      SHOCKGRID_UNROLL
+      for (int block = 0; block < blocks; ++block)
+        sums[block][lane] =
+            fused(weight, load<Number>(rows[lane] + order * TABLE_GAPS + block * count), sums[block][lane]);
+    }
+  }
+  turn<TABLE_GAPS>(sums, columns);
+  SHOCKGRID_UNROLL
+  for (int g = 0; g < TABLE_GAPS; ++g) {
+    SHOCKGRID_KEEP_TOGETHER(columns[g].lanes);
+    premium.coefficients[TABLE_GAPS - 1 - g] = columns[g];
+  }
+  turn<TABLE_VOLS>(boundaries, columns);
+  premium.boundary = columns[0];
+  for (int order = 1; order < most; ++order)
+    premium.boundary = fused(basis[order], columns[order], premium.boundary);
 }
 #endif
 
-// ``own``: the table of each lane, none of them NO_TABLE_HERE. Neighbours mostly share theirs.
+// ``own``: the table of each lane, none of them NO_TABLE_HERE.
 template <class Number>
 SHOCKGRID_INLINE void premium_at(
     const PremiumTables& tables, const long long* own, const VolPlace<Number>& at, const Early<Number>& early,
     Premium<Number>& premium) {
-  combine(tables, own[0], at.place, premium);
-#if !defined(__CUDACC__)
-  constexpr int width = sizeof(Number) / sizeof(double);
-  for (int lane = 1; lane < width; ++lane) {
-    bool is_new = true;
-    for (int before = 0; before < lane; ++before) is_new &= own[before] != own[lane];
-    if (!is_new) continue;
-    Premium<Number> found;
-    combine(tables, own[lane], at.place, found);
-    take_own(own, own[lane], found, premium);
-  }
-#endif
+  combine(tables, own, at.place, premium);
   const Number deviation = at.vol * early.root_of_years;
   premium.inverse = 1.0 / (deviation + early.fall);
   premium.boundary = premium.boundary * (deviation * premium.inverse);

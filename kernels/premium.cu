@@ -34,14 +34,14 @@ extern "C" __global__ void __launch_bounds__(128) premium_powers(
   }
 }
 
-// Coefficients [vols, tables, gaps] and boundaries [vols, tables] from the powers [tables, vols, gaps + 1].
+// Coefficients [tables, vols, gaps] and boundaries [tables, vols] from the powers [tables, vols, gaps + 1].
 extern "C" __global__ void __launch_bounds__(256) premium_coefficients(
     const Plan* given, long long tables, const double* powers, double* coefficients, double* boundaries) {
   const Plan& plan = *given;
   const long long stride = plan.gaps + 1, cells = plan.vols * tables * stride;
   const long long step = (long long)gridDim.x * blockDim.x;
   for (long long cell = (long long)blockIdx.x * blockDim.x + threadIdx.x; cell < cells; cell += step) {
-    const long long gap = cell % stride, to = cell / stride, order = to / tables, table = to % tables;
+    const long long gap = cell % stride, to = cell / stride, order = to % plan.vols, table = to / plan.vols;
     const double value = vol_coefficient(plan, order, powers + table * plan.vols * stride + gap, stride);
     if (gap == plan.gaps) boundaries[to] = value;
     else coefficients[to * plan.gaps + gap] = value;

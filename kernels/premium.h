@@ -7,7 +7,7 @@
 namespace SHOCKGRID_NAMESPACE {
 
 // The most vols and gaps that a plan may have.
-constexpr int MOST_VOLS = 16, MOST_GAPS = 24;
+constexpr int MOST_VOLS = TABLE_VOLS, MOST_GAPS = TABLE_GAPS;
 
 // Premiums over strike at the nodes in z, and the log of the boundary in deviations.
 template <class Number> struct Sample {
@@ -35,8 +35,8 @@ template <class Number> struct Sample {
       const Number paid = span * put.yield * exponential(-put.yield * elapsed);
       for (long long g = 0; g < plan.gaps; ++g) {
         const Number low = (logs[g] + moved) * turn - 0.5 * spread;
-        const Number cash = earned * normal_of(-low).below;
-        premiums[g] = premiums[g] + (cash - paid * spots[g] * normal_of(-(low + spread)).below);
+        const Number cash = earned * rough_normal_of(-low).below;
+        premiums[g] = premiums[g] + (cash - paid * spots[g] * rough_normal_of(-(low + spread)).below);
       }
     }
   }

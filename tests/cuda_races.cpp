@@ -47,7 +47,8 @@ int main() {
   run(unit_values, {word(&section), word(rows), 2, SCENARIOS, 1, word(tile.data())});
 
   const std::vector<double> coefficients(TABLE_VOLS * TABLE_GAPS, 0.001), boundaries(TABLE_VOLS, -1.0);
-  const PremiumTables tables = {1, coefficients.data(), boundaries.data()};
+  const unsigned char orders = TABLE_VOLS;
+  const PremiumTables tables = {1, coefficients.data(), boundaries.data(), &orders};
   const GivenValues given = {};
   const EarlyRow early[] = {{0, 2, 2, -1}, {0, 3, 3, -1}, {0, 6, 6, -1}, {0, 7, 7, -1}};
   run(early_values,

@@ -23,7 +23,7 @@ from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import Library
 from shockgrid.backends._native_premium import NativeBuilder
-from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme
+from shockgrid.backends._numpy_premium import SCHEMES, USUAL, Scheme
 from shockgrid.errors import InputError
 
 require_compiler()
@@ -88,7 +88,7 @@ def test_ties_go_to_the_lowest_scenario_across_threads_and_tiles(cuda: CupyBacke
         assert scenarios.tolist() == pnl.argmin(axis=1).tolist()
 
 
-@pytest.mark.parametrize("scheme", [USUAL, FINE], ids=["usual", "fine"])
+@pytest.mark.parametrize("scheme", SCHEMES, ids=["short", "usual", "fine"])
 @pytest.mark.parametrize("kind", ["common", "large", "negative yield"])
 def test_premium_tables(cuda: CupyBackend, kind: str, scheme: Scheme) -> None:
     build, native = (

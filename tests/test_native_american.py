@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, random_array
 from test_numpy_american import ANYWHERE, ON_GRIDS, USUAL, drawn, options, truth
 from test_numpy_backend import grid, joint_list, random_series, same_bytes
 
-from shockgrid.backends import NativeBackend, NumpyBackend, Series, _native, _native_american
+from shockgrid.backends import NativeBackend, NumpyBackend, Series, _native, ways
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import SLOW, Library
 from shockgrid.backends._native_premium import NativeBuilder
@@ -189,7 +189,7 @@ def test_what_exercise_gives_is_the_least(native: NativeBackend) -> None:
 
 
 def test_a_table_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_native_american.WantedTables, "add", lambda *arguments: None)
+    monkeypatch.setattr(ways.WantedTables, "add", lambda *arguments: None)
     with pytest.raises(AssertionError, match="premium table was not laid out"):
         NativeBackend().base(drawn(9, seed=1))
 

@@ -15,9 +15,8 @@ from shockgrid.backends import NumpyBackend, _numpy_grids, _numpy_store
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, TABLE, routes
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import (
-    ANCHOR,
+    EDGES,
     LARGEST_VOL,
-    RATIO,
     SMALLEST_VOL,
     place_in,
     range_of,
@@ -191,7 +190,7 @@ def test_a_rate_lost_in_rounding_is_none():
 
 
 def test_ranges_of_vols_meet():
-    edges = ANCHOR * RATIO ** np.arange(-2, 3)
+    edges = np.array(EDGES[1:-1])
     below, above = np.nextafter(edges, 0.0), edges
     assert (range_of(above) == range_of(below) + 1).all()
     for years in (0.01, 0.3, 2.0):

@@ -14,7 +14,7 @@ from test_worst import american, random_batch, same_bytes
 
 from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import NativeBackend, _numpy_store
-from shockgrid.backends._native_american import Ways
+from shockgrid.backends._native_american import Found
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.remembered import Remembered
 from shockgrid.errors import InputError
@@ -110,7 +110,7 @@ def test_a_tick_looks_for_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         pytest.fail("found anew")
 
-    monkeypatch.setattr(Ways, "of", refused)
+    monkeypatch.setattr(Found, "of", refused)
     assert same_bytes(walked(backend, ticked), expected)
 
 

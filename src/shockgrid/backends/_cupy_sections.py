@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_library import not_finite
-from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
 from shockgrid.backends.contract import Series
 from shockgrid.backends.leaf_weights import checked_weights
+from shockgrid.backends.ways import FLOORED, Ways
 from shockgrid.errors import InputError
 from shockgrid.states import States
 
-LINEAR, EUROPEAN_OPTION, FLOORED, TABLE, GIVEN = range(5)  #: ``Route`` of device_sections.h
 MOST_STATES, MOST_ROWS = 1024, 8  #: of european.cu
-TABLE_RANGES = 6  #: of american.h
 
 CHECKED = ("spots", "slopes", "intercepts", "strikes", "years", "vols", "discount_factors")
 NUMBERS = (*CHECKED, "units", "rates", "yields")
@@ -39,8 +37,8 @@ class Part(NamedTuple):
 
     series: Series
     states: States
-    routes: Codes  #: [n]
-    tables: Codes  #: [n, TABLE_RANGES] places in the premium tables, -1 for none
+    ways: Ways
+    tables: NDArray[np.int32]  #: [n, RANGES] places in the premium tables, -1 for none
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,6 @@ class Rows:
     rows: int  #: of the tile
 
 
-def routes_of(series: Series) -> Codes:
-    """How each instrument is priced [n]; its own terms alone decide."""
-    found = np.where(series.is_option, EUROPEAN_OPTION, LINEAR)
-    if series.is_american.any():
-        american = series.is_option & series.is_american
-        ways = routes(series)
-        found = np.where(american, np.where(ways == EUROPEAN, FLOORED, TABLE), found)
-        found = np.where(ways == GRID, GIVEN, found)
-    return np.where(series.inverse, GIVEN, found)
-
-
 def lay_out(upload: Upload, parts: Sequence[Part], given_rows: Codes) -> Rows:
     """Add sections to an upload. ``given_rows`` [rows of all]: row of the given values, or -1."""
     words, runs, early, top = [], [], [], 0
@@ -76,7 +63,7 @@ def lay_out(upload: Upload, parts: Sequence[Part], given_rows: Codes) -> Rows:
         firsts = np.arange(0, count, together)
         columns = (np.full_like(firsts, number), firsts, np.minimum(together, count - firsts), top + firsts)
         runs.append(np.column_stack(columns))
-        rows = np.flatnonzero(part.routes >= FLOORED)
+        rows = np.flatnonzero(part.ways.routes >= FLOORED)
         places = given_rows[top + rows]
         early.append(np.column_stack([np.full_like(rows, number), rows, top + rows, places]))
         top += count
@@ -105,8 +92,8 @@ def _section(upload: Upload, part: Part) -> list[int]:
         *columns,
         *(upload.add(np.asarray(getattr(states, name), np.float64)) for name in STATE_NUMBERS),
         upload.add(np.asarray(states.index, np.int64)),
-        upload.add(part.tables.astype(np.int32)),
-        upload.add(part.routes.astype(np.uint8)),
+        upload.add(part.tables),
+        upload.add(part.ways.routes),
         upload.add(np.asarray(series.is_call, np.uint8)),
         upload.add(np.asarray(states.relative, np.uint8)),
     ]

@@ -50,10 +50,10 @@ class CupyBuilder:
         if not good.all():
             raise refused(NOT_FINITE, years, rates, yields)
         count = len(years)
-        tables = Tables(np.empty((scheme.vols, count, scheme.gaps)), np.empty((scheme.vols, count)))
+        tables = Tables(np.empty((count, scheme.vols, scheme.gaps)), np.empty((count, scheme.vols)))
 
         def put(found: Tables, part: slice) -> None:
-            tables.coefficients[:, part], tables.boundaries[:, part] = found.coefficients, found.boundaries
+            tables.coefficients[part], tables.boundaries[part] = found.coefficients, found.boundaries
 
         def on_device(start: int, stop: int) -> None:
             part = slice(start, stop)
@@ -79,8 +79,8 @@ class CupyBuilder:
         with device.turn():
             block = device.upload(upload)
             powers = device.cupy.empty((puts, scheme.gaps + 1))
-            coefficients = device.cupy.empty((scheme.vols, count, scheme.gaps))
-            boundaries = device.cupy.empty((scheme.vols, count))
+            coefficients = device.cupy.empty((count, scheme.vols, scheme.gaps))
+            boundaries = device.cupy.empty((count, scheme.vols))
             at = [upload.at(offset) for offset in (plan, *offsets)]
             device.launch("premium", "premium_powers", _blocks(puts), THREADS, at[0], puts, *at[1:], powers)
             cells = _blocks(powers.size)

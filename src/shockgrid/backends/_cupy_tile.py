@@ -42,7 +42,7 @@ class Tiles:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._kept: tuple[Kept, Any, Any] | None = None
+        self._kept: tuple[Kept, Any, Any, Any] | None = None
 
     def filled(
         self, parts: Sequence[Part], kept: Kept, given: Given | None, count: int, *, less_base: bool
@@ -78,10 +78,10 @@ class Tiles:
         """``PremiumTables`` of american.h; the tables themselves stay until others are built."""
         if self._kept is None or self._kept[0] is not kept:
             self._kept = None
-            self._kept = (kept, self.device.put(kept.coefficients), self.device.put(kept.boundaries))
-        _, coefficients, boundaries = self._kept
-        words = [kept.boundaries.shape[1], coefficients.data.ptr, boundaries.data.ptr]
-        return upload.add_structure(np.array(words, np.uint64), np.zeros(3, np.bool_))
+            arrays = (kept.coefficients, kept.boundaries, kept.orders)
+            self._kept = (kept, *(self.device.put(array) for array in arrays))
+        words = [len(kept), *(array.data.ptr for array in self._kept[1:])]
+        return upload.add_structure(np.array(words, np.uint64), np.zeros(4, np.bool_))
 
     def laid(self, rows: Any) -> Weights:
         """A CSR matrix [L, n] brought to the device."""

@@ -87,8 +87,7 @@ class NativeBackend:
         return np.asarray(array)
 
     def prepare(self, sections: Sequence[tuple[Series, States]]) -> None:
-        """What ``NumpyBackend.prepare`` does, for what NumPy prices."""
-        self._plain.prepare(sections)
+        """Nothing: tables and grids are computed where they are wanted, by all threads that walk."""
 
     def price(self, series: Series, states: States) -> Floats:
         """Unit values, shape [S, n]: row s holds every instrument's value in scenario s; see ``Series``.

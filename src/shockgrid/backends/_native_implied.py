@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_implied
-from shockgrid.backends._native_american import WantedTables
 from shockgrid.backends._native_library import PREMIUMS, Library, pointer, require
 from shockgrid.backends._numpy_implied import LOWEST_LOG, first_logs, tops
 from shockgrid.backends._numpy_routes import TABLE, least_vols, routes
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import LOWEST, range_of
+from shockgrid.backends.vol_ranges import range_of
+from shockgrid.backends.ways import WantedTables, table_terms
 
 #: By ``Reason`` of implied.h.
 REASONS = np.array(
@@ -81,7 +81,7 @@ class NativeImplied:
             "highest_logs": highest,
             "least_vols": least_vols(series),
         }
-        wanted = WantedTables(series)
+        wanted = WantedTables(table_terms(series))
         left = wanted.order  # neighbours that share a table are read faster
         wanted.add(left, range_of(np.exp(columns["first_logs"])))
         vols, codes = np.empty(len(series)), np.empty(len(series), np.uint8)
@@ -89,7 +89,7 @@ class NativeImplied:
             own = {name: column[left] for name, column in columns.items()}
             vols[left], codes[left] = self._solve(own, series.is_call[left], wanted, left)
             left = left[codes[left] >= WANTS_TABLE]
-            wanted.add(left, codes[left].astype(np.intp) - WANTS_TABLE + LOWEST)
+            wanted.add(left, codes[left].astype(np.intp) - WANTS_TABLE)
         return vols, codes
 
     def _solve(
@@ -102,10 +102,11 @@ class NativeImplied:
             "tables": np.ascontiguousarray(tables[rows]),
             "coefficients": kept.coefficients,
             "boundaries": kept.boundaries,
+            "orders": kept.orders,
         }
         count = len(rows)
         quotes = AmericanQuotes(
-            count, premium_count=len(kept.fine), **{name: array.ctypes.data for name, array in laid.items()}
+            count, premium_count=len(kept), **{name: array.ctypes.data for name, array in laid.items()}
         )
         vols, codes = np.empty(count), np.empty(count, np.uint8)
         status = self._library.call("american_implied", ctypes.byref(quotes), pointer(vols), pointer(codes))

@@ -28,7 +28,7 @@ HELP = "install shockgrid where a C++ compiler is, or use 'numpy' or 'auto'"
 SERIES_NUMBERS = ("spots", "slopes", "intercepts", "strikes", "years", "vols", "discount_factors")
 SERIES_FLAGS = ("routes", "is_call")
 EARLY_NUMBERS = ("units", "rates", "yields")
-PREMIUMS = ("coefficients", "boundaries")
+PREMIUMS = ("coefficients", "boundaries", "orders")
 GIVEN = ("places", "values", "bases", "flags", "base_flags")
 RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
 

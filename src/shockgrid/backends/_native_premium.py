@@ -16,15 +16,15 @@ from shockgrid.backends.vol_ranges import vols_at
 from shockgrid.errors import InputError
 
 TERMS = ("years", "rates", "yields")
-SIZES = ("nodes", "points", "steps", "premium_points", "vols", "gaps", "newton_steps")
-LIMITS = ("fp_a_drift", "flat_drift", "farthest_start", "early_slope")
+SIZES = ("nodes", "points", "steps", "premium_points", "vols", "gaps", "first_newton_steps", "newton_steps")
+LIMITS = ("fp_a_drift", "flat_drift", "fp_b_stride", "farthest", "early_slope")
 ARRAYS = (
     *("times", "abscissae", "weights", "left", "rows"),
     *("premium_abscissae", "premium_weights", "premium_rows"),
     *("distances", "chebyshev_matrix", "power_matrix", "vol_matrix"),
 )
 #: What the kernels have room for: MOST_NODES and so on of boundary.h and premium.h.
-MOST = {"nodes": 16, "points": 32, "vols": 16, "gaps": 24}
+MOST = {"nodes": 16, "points": 32, "vols": 16, "gaps": 16}
 
 
 class _Plan(ctypes.Structure):
@@ -49,7 +49,7 @@ class Plan:
         roots = boundary.node_roots(nodes)[:-1]
         abscissae, weights = boundary.quadrature(points)
         left = roots[:, None] * np.sqrt(1.0 - abscissae * abscissae)
-        premium_abscissae, premium_weights = boundary.quadrature(premium_points)
+        premium_abscissae, premium_weights = boundary.quadrature(premium_points, early=True)
         premium_roots = np.sqrt(1.0 - premium_abscissae**2)
         arrays = (
             *(roots**2, abscissae, weights, left**2, boundary.interpolation_rows(left, nodes)),
@@ -58,10 +58,11 @@ class Plan:
             *(premium.power_matrix(scheme.gaps), premium.vol_matrix(scheme.vols)),
         )
         self.arrays = [np.ascontiguousarray(array, np.float64) for array in arrays]
-        sizes = (*effort, scheme.vols, scheme.gaps, boundary.NEWTON_STEPS)
+        newton = (boundary.FIRST_NEWTON_STEPS, boundary.NEWTON_STEPS)
+        sizes = (*effort, scheme.vols, scheme.gaps, *newton)
         limits = (
-            *(boundary.FP_A_DRIFT, boundary.FLAT_DRIFT),
-            *(boundary.FARTHEST_START, boundary.EARLY_SLOPE),
+            *(boundary.FP_A_DRIFT, boundary.FLAT_DRIFT, boundary.FP_B_STRIDE),
+            *(boundary.FARTHEST, boundary.EARLY_SLOPE),
         )
         for name, size in zip(SIZES, sizes, strict=True):
             if not 0 < size <= MOST.get(name, size):
@@ -91,7 +92,7 @@ class NativeBuilder:
         vols = vols_at(ranges[:, None], premium.ends_and_between(scheme.vols))
         spread = [np.repeat(np.asarray(column, np.float64), scheme.vols) for column in (years, rates, yields)]
         columns = [spread[0], np.ascontiguousarray(vols, np.float64), *spread[1:]]
-        tables = Tables(np.empty((scheme.vols, count, scheme.gaps)), np.empty((scheme.vols, count)))
+        tables = Tables(np.empty((count, scheme.vols, scheme.gaps)), np.empty((count, scheme.vols)))
         status = self._library.call(
             "premium_tables",
             ctypes.byref(plan_of(scheme).structure),

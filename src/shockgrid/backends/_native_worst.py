@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Mask
-from shockgrid.backends._native_american import RANGES
 from shockgrid.backends._native_library import (
     DONE,
     EARLY_NUMBERS,
@@ -25,6 +24,7 @@ from shockgrid.backends._native_library import (
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
 from shockgrid.backends.plain_worst import require_fit
+from shockgrid.backends.vol_ranges import RANGES
 from shockgrid.states import States
 
 #: Columns of a section with an entry for each instrument, and the bytes of one.

@@ -12,7 +12,7 @@ from shockgrid.backends._numpy_premium import FARTHEST, unit
 from shockgrid.backends._numpy_routes import TABLE, off_tables, put_rates, routes
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import LARGEST_VOL, LOWEST, SMALLEST_VOL, place_in, range_of
+from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL, place_in, range_of
 from shockgrid.pricing.american import american
 
 JUST_BELOW = float(np.nextafter(LARGEST_VOL, 0.0))
@@ -40,9 +40,9 @@ class Exercise:
         terms = np.stack([series.years, rates, yields], axis=1)[columns]
         distinct, kinds = np.unique(terms, axis=0, return_inverse=True)
         ranges = range_of(vols[:, columns])
-        codes = kinds.reshape(-1) + len(distinct) * (ranges - LOWEST)
+        codes = kinds.reshape(-1) + len(distinct) * ranges
         wanted, places = np.unique(codes, return_inverse=True)
-        keys = np.column_stack([distinct[wanted % len(distinct)], wanted // len(distinct) + LOWEST])
+        keys = np.column_stack([distinct[wanted % len(distinct)], wanted // len(distinct)])
         found, self.kept = store.find(keys)
         self.tables = np.zeros(vols.shape, np.intp)
         self.tables[:, columns] = found[places].reshape(ranges.shape)

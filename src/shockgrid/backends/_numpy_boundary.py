@@ -11,15 +11,35 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from shockgrid.arrays import Codes, Floats
 
-NEWTON_STEPS, FARTHEST_START = 4, 8.0  #: of the QD+ start, kept within so many deviations of the limit
+#: Of the QD+ start: at the longest time, and at each of the others from where its neighbour went.
+FIRST_NEWTON_STEPS, NEWTON_STEPS = 8, 2
+FARTHEST = 8.0  #: deviations of the limit within which a boundary is kept
 EARLY_SLOPE = 0.639  #: of the boundary just before expiry where the yield is above the rate, in deviations
-#: Drift is |r - q| sqrt(T) / vol: FP-A up to the first, FP-B up to the second, above it the perpetual level.
+#: Drift is (r - q) sqrt(T) / vol: FP-A up to the first, FP-B above it; the perpetual level where its size is
+#: above the second.
 FP_A_DRIFT, FLAT_DRIFT = 0.7, 30.0
+FP_B_STRIDE = 1.3  #: a step of FP-B goes so many times as far as the fixed point says, and FP-A as far
 ROOT_TWO_PI = float(np.sqrt(2.0 * np.pi))
+#: Of ``rough_normal_of`` in boundary.h, which says what they are.
+DENSITY_SCALE, LARGEST, POLE = float(np.sqrt(0.5 / np.log(2.0))), 31.0, 4.5
+MIDDLE, STRETCH = 1.290322580645161290323, 10.30645161290322580645
+TAIL = (
+    -7.536994432221550135e-6,
+    -0.00003478504162290706591,
+    0.000217311487644765381,
+    -0.00005998806142456326631,
+    -0.00297070539861479689,
+    0.01598805083949774939,
+    -0.05267152014756642339,
+    0.1306883719656809281,
+    -0.2615629097267496311,
+    0.4358406201532694013,
+    -0.6141422237711102676,
+    0.7364401437319745367,
+)
 
 
 class Effort(NamedTuple):
@@ -50,9 +70,9 @@ class Puts(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Gauss-Legendre in y = sqrt(elapsed / time left), which takes the root out of both ends."""
+    """Gauss-Legendre in the angle whose sine is y = sqrt(elapsed / time left): no root at either end."""
 
-    abscissae: Floats  #: [points]
+    abscissae: Floats  #: [points] in y
     weights: Floats  #: [points] of d(elapsed) / time left
     left: Floats  #: [nodes, points] sqrt(time left / life) at each point
     rows: Floats  #: [nodes, points, nodes] interpolation of squared logs at the nodes to the points
@@ -65,10 +85,10 @@ def solve(puts: Puts, effort: Effort) -> Floats:
     Finance 20 (2016): collocation in sqrt(time left), fixed points FP-A (densities) and FP-B (probabilities).
     """
     limits, years, vols, rates, yields = puts.log_limits(), *puts
-    drifts = np.abs(rates - yields) * np.sqrt(years) / vols
+    drifts = (rates - yields) * np.sqrt(years) / vols
     logs = np.repeat(_perpetual(puts)[None], effort.nodes, axis=0)
-    near, far = drifts <= FP_A_DRIFT, (drifts > FP_A_DRIFT) & (drifts <= FLAT_DRIFT)
-    for chosen, of_density in ((near, True), (far, False)):
+    curved, near = np.abs(drifts) <= FLAT_DRIFT, drifts <= FP_A_DRIFT
+    for chosen, of_density in ((curved & near, True), (curved & ~near, False)):
         lanes = np.flatnonzero(chosen)
         if len(lanes):
             logs[:, lanes] = _iterate(puts.only(lanes), limits[lanes], effort, of_density=of_density)
@@ -79,13 +99,14 @@ def _iterate(puts: Puts, limits: Floats, effort: Effort, *, of_density: bool) ->
     rule = _rule(effort.nodes, effort.points)
     times = puts.years * node_roots(effort.nodes)[:-1, None] ** 2
     drifts, deviations = (puts.rates - puts.yields) * times, puts.vols * np.sqrt(times)
+    floors = _floors(puts, limits, deviations)
     logs = _start(puts, limits, times)
     for _ in range(effort.steps):
         low = (logs + drifts) / deviations - 0.5 * deviations
         high = low + deviations
-        bottom = ndtr(high)
-        top = density(low) / deviations if of_density else ndtr(low)
-        bottom = bottom + density(high) / deviations if of_density else bottom
+        bottom, bells = normal(high)
+        top = density(low) / deviations if of_density else normal(low)[0]
+        bottom = bottom + bells / (ROOT_TWO_PI * deviations) if of_density else bottom
         squares = np.square(logs - limits)
         for point, y in enumerate(rule.abscissae):
             past = limits - np.sqrt(np.maximum(combined(rule.rows[:, point], squares), 0.0))
@@ -95,13 +116,16 @@ def _iterate(puts: Puts, limits: Floats, effort: Effort, *, of_density: bool) ->
             left, span = puts.years * rule.left[:, point, None] ** 2, rule.weights[point] * times
             earned = puts.rates * np.exp(puts.rates * left) * span
             paid = puts.yields * np.exp(puts.yields * left) * span
+            below, bells = normal(high)
             if of_density:
                 top += earned * (density(low) / spread)
-                bottom += paid * (ndtr(high) + density(high) / spread)
+                bottom += paid * (below + bells / (ROOT_TWO_PI * spread))
             else:
-                top += earned * ndtr(low)
-                bottom += paid * ndtr(high)
-        logs = np.minimum(np.log(top / bottom) - drifts, limits)
+                top += earned * normal(low)[0]
+                bottom += paid * below
+        found = np.log(top / bottom) - drifts
+        found = found if of_density else logs + FP_B_STRIDE * (found - logs)
+        logs = np.minimum(np.maximum(found, floors), limits)
     return logs
 
 
@@ -111,6 +135,26 @@ def _start(puts: Puts, limits: Floats, times: Floats) -> Floats:
     M. Li, "Analytical approximations for the critical stock prices of American options" (2010); where the
     limit is deep in the money, J. Evans, R. Kuske, J. Keller (2002).
     """
+    deviations = puts.vols * np.sqrt(times)
+    floors = _floors(puts, limits, deviations)
+    logs = np.empty_like(times)
+    for node, (time, deviation) in enumerate(zip(times, deviations, strict=True)):
+        begun, steps = limits, FIRST_NEWTON_STEPS
+        if node:
+            begun = limits + (logs[node - 1] - limits) * (deviation / deviations[node - 1])
+            steps = NEWTON_STEPS
+        logs[node] = _qd_plus(puts, time, np.maximum(begun, floors[node]), (floors[node], limits), steps)
+    deep = limits < -FARTHEST * deviations[0]
+    return np.where(deep, np.maximum(limits - EARLY_SLOPE * deviations, floors), logs)
+
+
+def _floors(puts: Puts, limits: Floats, deviations: Floats) -> Floats:
+    """Logs below which no boundary is looked for, [nodes, L]."""
+    return np.asarray(np.maximum(limits - FARTHEST * deviations, _perpetual(puts)))
+
+
+def _qd_plus(puts: Puts, times: Floats, logs: Floats, ends: tuple[Floats, Floats], steps: int) -> Floats:
+    """Log of the QD+ boundary after so many steps from ``logs``, within the ends, [L]."""
     r, q, variance = puts.rates, puts.yields, np.square(puts.vols)
     deviation = puts.vols * np.sqrt(times)
     discount, carry, earned = np.exp(-r * times), np.exp(-q * times), -np.expm1(-r * times)
@@ -119,21 +163,19 @@ def _start(puts: Puts, limits: Floats, times: Floats) -> Floats:
     slope = 2.0 * r / (variance * earned**2 * root)
     alpha = -2.0 / (variance * root)
     beta = alpha * discount * r * (1.0 / earned - slope / root) + 0.5 * (omega + root)
-    floor = np.maximum(limits - FARTHEST_START * deviation, _perpetual(puts))
-    logs = limits + np.zeros_like(times)
-    for _ in range(NEWTON_STEPS):
+    for _ in range(steps):
         boundary = np.exp(logs)
         high = (logs + (r - q) * times) / deviation + 0.5 * deviation
         low = high - deviation
-        stock, cash, bell = carry * ndtr(-high), discount * ndtr(-low), carry * density(high)
+        below, bells = normal(-high)
+        stock, cash, bell = carry * below, discount * normal(-low)[0], carry * bells / ROOT_TWO_PI
         decay = r * cash - q * boundary * stock - 0.5 * variance * boundary * bell / deviation
         charm = -bell * ((r - q) / deviation - 0.5 * low / times) - q * stock
         gain = 1.0 - boundary - cash + boundary * stock
         miss = (1.0 - stock) * boundary - beta * gain + alpha * decay
         steep = (1.0 - stock) * (1.0 + beta) + bell / deviation + alpha * charm
-        logs = np.clip(logs - np.clip(miss / (steep * boundary), -0.5, 0.5), floor, limits)
-    deep = limits < -FARTHEST_START * deviation[0]
-    return np.where(deep, np.maximum(limits - EARLY_SLOPE * deviation, floor), logs)
+        logs = np.clip(logs - np.clip(miss / (steep * boundary), -0.5, 0.5), *ends)
+    return logs
 
 
 def _perpetual(puts: Puts) -> Floats:
@@ -148,6 +190,20 @@ def _perpetual(puts: Puts) -> Floats:
 def density(x: Floats) -> Floats:
     """The normal density."""
     return np.asarray(np.exp(-0.5 * x * x) / ROOT_TWO_PI)
+
+
+def normal(x: Floats) -> tuple[Floats, Floats]:
+    """N(x) and exp(-x^2 / 2); the smaller of N(x) and N(-x) is right to 5e-9 of it."""
+    distances = np.minimum(DENSITY_SCALE * np.abs(x), LARGEST)
+    bells = np.exp(-0.5 * np.square(distances / DENSITY_SCALE))
+    inverses = 1.0 / (distances + POLE)
+    place = MIDDLE - STRETCH * inverses
+    tails = np.full_like(place, TAIL[0])
+    for coefficient in TAIL[1:]:
+        tails *= place
+        tails += coefficient
+    tails *= bells * inverses
+    return np.where(x < 0.0, tails, 1.0 - tails), bells
 
 
 def combined(row: Floats, columns: Floats) -> Floats:
@@ -173,11 +229,17 @@ def interpolation_rows(roots: Floats, nodes: int) -> Floats:
 
 
 @cache
-def quadrature(points: int) -> tuple[Floats, Floats]:
-    """Gauss-Legendre on (0, 1) for y: abscissae, and weights of d(y^2)."""
-    abscissae, weights = np.polynomial.legendre.leggauss(points)
-    y = 0.5 * (1.0 + abscissae)
-    return y, weights * y
+def quadrature(points: int, *, early: bool = False) -> tuple[Floats, Floats]:
+    """Gauss-Legendre on (0, 1) for y, the sine of an angle: abscissae, and weights of d(y^2).
+
+    ``early`` for the root of the angle: points lie close where y is near 0.
+    """
+    places, weights = np.polynomial.legendre.leggauss(points)
+    x = 0.5 * (1.0 + places)
+    angles, slopes = 0.5 * np.pi * x, np.full(points, 0.5 * np.pi)
+    if early:
+        angles, slopes = angles * x, 2.0 * slopes * x
+    return np.sin(angles), 0.5 * weights * slopes * np.sin(2.0 * angles)
 
 
 @cache

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts
 from shockgrid.backends._numpy_grid_read import READABLE, read_lanes, routes
 from shockgrid.backends._numpy_grid_solve import solve
@@ -24,6 +24,21 @@ AT_ONCE = 2048  #: options read together
 Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
 #: Values read from grids; see ``_numpy_grid_read.read_lanes``.
 Reader: TypeAlias = Callable[[Floats, Codes, Codes, Contracts, Floats, Floats, Codes], Floats]
+
+
+class _Wanted(NamedTuple):
+    """Lattice nodes that n contracts want, each a run of at most V."""
+
+    nodes: Codes  #: [n, V]
+    there: Mask  #: [n, V] false beyond the end of the run
+    columns: Codes  #: [n, V] of the nodes in the table of places; beyond the end, the first's
+
+    @classmethod
+    def between(cls, lowest: Codes, highest: Codes) -> _Wanted:
+        width = int((highest - lowest).max(initial=0)) + 1
+        nodes = lowest[:, None] + np.arange(width)
+        there = nodes <= highest[:, None]
+        return cls(nodes, there, np.where(there, nodes, lowest[:, None]) - LOWEST)
 
 
 class GridStore:
@@ -42,49 +57,58 @@ class GridStore:
     def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> tuple[Floats, Codes]:
         """Lanes [any, NODES], and places in them [n, V] of lattice nodes ``lowest`` to ``highest`` [n].
 
-        Beyond the highest, any place. What is in those lanes stays as it is.
+        Beyond the highest, any place. What is in those lanes stays as it is. Threads solve at the same time;
+        of a lane that two of them miss and solve, the first is kept.
         """
+        wanted = _Wanted.between(lowest, highest)
         with self._lock:
-            places = self._filled(contracts, lowest, highest)  # first: it may replace the lanes
-            return self._lanes, places
+            missing, places = self._missing(contracts, wanted)
+            if self._count + int(missing.sum()) > MOST_LANES or len(self._contracts) > MOST_LANES:
+                self._forget()
+                missing, places = self._missing(contracts, wanted)
+            if not missing.any():
+                return self._lanes, places
+        while True:
+            own, which = np.nonzero(missing)
+            solved = self._solved(contracts.only(own), wanted.nodes[own, which])
+            with self._lock:
+                self._add(contracts, wanted, missing, solved)
+                missing, places = self._missing(contracts, wanted)
+                if not missing.any():  # some are, if another thread made the store forget
+                    return self._lanes, places
 
     def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
         """Have these at hand."""
-        with self._lock:
-            self._filled(contracts, lowest, highest)
+        self.find(contracts, lowest, highest)
 
-    def _filled(self, contracts: Contracts, lowest: Codes, highest: Codes) -> Codes:
-        """Places [n, V] in the lanes."""
-        width = int((highest - lowest).max(initial=0)) + 1
-        nodes = lowest[:, None] + np.arange(width)
-        wanted = nodes <= highest[:, None]
-        columns = np.where(wanted, nodes, lowest[:, None]) - LOWEST
-        rows = self._numbered(contracts)[:, None]
-        missing = wanted & (self._places[rows, columns] < 0)
-        if self._count + int(missing.sum()) > MOST_LANES or len(self._contracts) > MOST_LANES:
-            self._forget()
-            rows, missing = self._numbered(contracts)[:, None], wanted
-        own, which = np.nonzero(missing)
-        if len(own):
-            # a contract may stand here twice; solving it twice gives the same bits
-            self._places[rows[own, 0], columns[own, which]] = self._solved(
-                contracts.only(own), nodes[own, which]
-            )
-        return np.asarray(self._places[rows, columns])
+    def _missing(self, contracts: Contracts, wanted: _Wanted) -> tuple[Mask, Codes]:
+        """Which lanes are not there, and places of those that are, [n, V]."""
+        rows = self._numbered(contracts)[:, None]  # first: it makes room for their places
+        places = self._places[rows, wanted.columns]
+        return wanted.there & (places < 0), np.asarray(places)
 
-    def _solved(self, contracts: Contracts, nodes: Codes) -> Codes:
-        """Places [L] of the lanes: those with the same number of dividends are solved together."""
-        counts = (contracts.cash > 0.0).sum(axis=1)
-        first, last = self._count, self._count + len(nodes)
+    def _add(self, contracts: Contracts, wanted: _Wanted, solved_for: Mask, solved: Floats) -> None:
+        """Keep what is solved [L, NODES] and still missing."""
+        missing, _ = self._missing(contracts, wanted)
+        new = solved[missing[solved_for]]
+        own, which = np.nonzero(missing & solved_for)
+        first, last = self._count, self._count + len(new)
         self._make_room(last)
-        solved = self._lanes[first:last]
+        self._lanes[first:last] = new
+        self._count = last
+        # a contract may stand here twice; solving it twice gives the same bits
+        rows = self._numbered(contracts)[own]
+        self._places[rows, wanted.columns[own, which]] = np.arange(first, last)
+
+    def _solved(self, contracts: Contracts, nodes: Codes) -> Floats:
+        """Lanes [L, NODES]: those with the same number of dividends are solved together."""
+        counts, solved = (contracts.cash > 0.0).sum(axis=1), np.empty((len(nodes), NODES))
         for count in np.unique(counts):
             rows = np.flatnonzero(counts == count)
             own = contracts.only(rows)
             own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
             solved[rows] = self._solver(own, nodes[rows], 1)[:, 0]
-        self._count = last
-        return np.arange(first, last)
+        return solved
 
     def _numbered(self, contracts: Contracts) -> Codes:
         """A number for each contract, and room for its places."""

@@ -8,67 +8,73 @@ from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.backends._numpy_premium import FINE, USUAL, Scheme, Tables, build, is_usual
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends._numpy_premium import FINE, SCHEMES, Scheme, Tables, build, schemes_for
 
-#: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 110,000 for 31 x 7 shocks.
+#: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 50,000 for 31 x 7 shocks.
 MOST_TABLES = 200_000
+#: Tables that there is room for at first, doubled as often as it takes; memory is taken page by page.
+FIRST_ROOM = 1 << 16
 #: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
 Builder: TypeAlias = Callable[[Floats, Floats, Floats, Codes, Scheme], Tables]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Tables of both schemes in arrays of the fine one; orders the usual scheme has not are 0."""
+    """Tables of all schemes in arrays of the fine one; orders that a scheme has not are 0."""
 
-    coefficients: Floats  #: [FINE.vols, M, FINE.gaps]
-    boundaries: Floats  #: [FINE.vols, M]
-    fine: Mask  #: [M]
+    coefficients: Floats  #: [M, FINE.vols, FINE.gaps]
+    boundaries: Floats  #: [M, FINE.vols]
+    orders: NDArray[np.uint8]  #: [M] in the vol
     era: object  #: the same as long as tables are added and none is forgotten: their places stay
+
+    def __len__(self) -> int:
+        return len(self.orders)
 
     def at(self, tables: Codes, places: Floats) -> tuple[Floats, Floats]:
         """Premium over strike in powers of t, [gaps, ...], and log boundary in deviations, [...].
 
         ``tables`` [...], ``places`` [...] of the vols in their ranges; see ``_numpy_premium``.
         """
-        scheme = FINE if self.fine[tables].any() else USUAL
         before, basis = np.ones_like(places), places
-        coefficients = self.coefficients[0, :, : scheme.gaps][tables]
-        boundaries = self.boundaries[0][tables]
-        for order in range(1, scheme.vols):
-            coefficients = (
-                coefficients + basis[..., None] * self.coefficients[order, :, : scheme.gaps][tables]
-            )
-            boundaries = boundaries + basis * self.boundaries[order][tables]
+        coefficients, boundaries = self.coefficients[tables, 0], self.boundaries[tables, 0]
+        for order in range(1, int(self.orders[tables].max(initial=1))):
+            coefficients += basis[..., None] * self.coefficients[tables, order]
+            boundaries += basis * self.boundaries[tables, order]
             before, basis = basis, 2.0 * places * basis - before
         return np.ascontiguousarray(np.moveaxis(coefficients, -1, 0)), boundaries
 
-    def with_built(self, keys: Floats, builder: Builder) -> Kept:
-        """These tables and those of ``keys`` [K, 4]: years, rate, yield, range."""
-        years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
-        ranges = keys[:, 3].astype(np.intp)
-        usual = is_usual(years, rates, yields, ranges)
-        coefficients = np.zeros((FINE.vols, len(keys), FINE.gaps))
-        boundaries = np.zeros((FINE.vols, len(keys)))
-        for scheme, chosen in ((USUAL, usual), (FINE, ~usual)):
-            rows = np.flatnonzero(chosen)
-            if len(rows):
-                built = builder(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
-                coefficients[: scheme.vols, rows, : scheme.gaps] = built.coefficients
-                boundaries[: scheme.vols, rows] = built.boundaries
-        return Kept(
-            np.concatenate([self.coefficients, coefficients], axis=1),
-            np.concatenate([self.boundaries, boundaries], axis=1),
-            np.concatenate([self.fine, ~usual]),
-            self.era,
-        )
 
+class _Room:
+    """Arrays with room for more tables than there are; what stands in them is not written again."""
 
-def _none() -> Kept:
-    return Kept(
-        np.zeros((FINE.vols, 0, FINE.gaps)), np.zeros((FINE.vols, 0)), np.zeros(0, np.bool_), object()
-    )
+    def __init__(self, room: int) -> None:
+        self.coefficients = np.empty((room, FINE.vols, FINE.gaps))
+        self.boundaries = np.empty((room, FINE.vols))
+        self.orders = np.empty(room, np.uint8)
+
+    def first(self, count: int, era: object) -> Kept:
+        """The first tables, as a view."""
+        return Kept(self.coefficients[:count], self.boundaries[:count], self.orders[:count], era)
+
+    def larger(self, count: int, needed: int) -> _Room:
+        """With room for as many as are needed and the first ``count`` tables in it."""
+        found = _Room(max(2 * len(self.orders), needed))
+        for name in ("coefficients", "boundaries", "orders"):
+            getattr(found, name)[:count] = getattr(self, name)[:count]
+        return found
+
+    def put(self, start: int, tables: Tables) -> None:
+        """Tables of one scheme from place ``start`` on."""
+        count, orders, gaps = tables.coefficients.shape
+        places = slice(start, start + count)
+        self.coefficients[places, :orders, :gaps] = tables.coefficients
+        self.coefficients[places, orders:] = self.coefficients[places, :orders, gaps:] = 0.0
+        self.boundaries[places, :orders] = tables.boundaries
+        self.boundaries[places, orders:] = 0.0
+        self.orders[places] = orders
 
 
 def bytes_of_rows(table: Floats) -> list[bytes]:
@@ -85,7 +91,8 @@ class PremiumStore:
         self._builder = builder
         self._lock = Lock()
         self._places: dict[bytes, int] = {}
-        self._kept = _none()
+        self._room = _Room(FIRST_ROOM)
+        self._kept = self._room.first(0, object())
 
     @property
     def kept(self) -> Kept:
@@ -95,14 +102,53 @@ class PremiumStore:
     def find(self, keys: Floats) -> tuple[Codes, Kept]:
         """Tables of distinct ``keys`` [K, 4] (put's years, rate, yield, range), built where missing.
 
-        Returns their places in the tables returned with them.
+        Returns their places in the tables returned with them. Threads build at the same time; of a table
+        that two of them miss and build, the first is kept.
         """
         names = bytes_of_rows(keys)
         with self._lock:
             if len(self._places) > MOST_TABLES:
-                self._places, self._kept = {}, _none()
-            missing = [index for index, name in enumerate(names) if name not in self._places]
-            if missing:
-                self._kept = self._kept.with_built(keys[missing], self._builder)
-                self._places.update({names[index]: len(self._places) + n for n, index in enumerate(missing)})
-            return np.array([self._places[name] for name in names], np.intp), self._kept
+                self._forget()
+            missing = self._missing(names)
+            if not missing:
+                return self._found(names)
+        while True:
+            built = self._built(keys[missing])
+            with self._lock:
+                for rows, tables in built:
+                    self._add([names[missing[row]] for row in rows], tables)
+                missing = self._missing(names)  # some, if another thread made the store forget
+                if not missing:
+                    return self._found(names)
+
+    def _found(self, names: list[bytes]) -> tuple[Codes, Kept]:
+        return np.array([self._places[name] for name in names], np.intp), self._kept
+
+    def _missing(self, names: list[bytes]) -> list[int]:
+        return [index for index, name in enumerate(names) if name not in self._places]
+
+    def _forget(self) -> None:
+        self._places, self._room = {}, _Room(FIRST_ROOM)
+        self._kept = self._room.first(0, object())
+
+    def _built(self, keys: Floats) -> list[tuple[list[int], Tables]]:
+        """Tables of each scheme, after the rows of ``keys`` that they are for."""
+        years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
+        ranges = keys[:, 3].astype(np.intp)
+        needed, found = schemes_for(years, rates, yields, ranges), []
+        for number, scheme in enumerate(SCHEMES):
+            rows = np.flatnonzero(needed == number)
+            if len(rows):
+                built = self._builder(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
+                found.append((rows.tolist(), built))
+        return found
+
+    def _add(self, names: list[bytes], tables: Tables) -> None:
+        count, new = len(self._places), self._missing(names)
+        if len(new) < len(names):
+            tables = Tables(tables.coefficients[new], tables.boundaries[new])
+        if count + len(new) > len(self._room.orders):
+            self._room = self._room.larger(count, count + len(new))
+        self._room.put(count, tables)
+        self._places.update({names[row]: count + n for n, row in enumerate(new)})
+        self._kept = self._room.first(len(self._places), self._kept.era)

@@ -1,0 +1,104 @@
+"""How instruments are priced and which premium tables they read: decided once for all compiled backends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends import _numpy_routes as numpy_routes
+from shockgrid.backends._numpy_block import shocked_vols
+from shockgrid.backends._numpy_routes import off_tables, put_rates
+from shockgrid.backends._numpy_store import Kept, PremiumStore
+from shockgrid.backends.contract import Series
+from shockgrid.backends.vol_ranges import RANGES, range_of
+from shockgrid.states import States
+
+#: ``Route`` of scenarios.h and device_sections.h: by the forward, as a European option, as one that is worth
+#: at least what exercise gives, from premium tables, or by values that NumPy finds.
+LINEAR, EUROPEAN, FLOORED, TABLE, GIVEN = range(5)
+#: Kernel and NumPy may round a shocked vol to either side of an edge between two ranges.
+ROUNDING = 1e-12
+
+
+def routes_of(series: Series) -> NDArray[np.uint8]:
+    """The route of each instrument [n]; its own terms alone decide."""
+    ways = numpy_routes.routes(series)
+    codes = np.where(series.is_american, FLOORED, EUROPEAN)
+    codes = np.where(ways == numpy_routes.TABLE, TABLE, codes)
+    codes = np.where(series.is_option, codes, LINEAR)
+    return np.where((ways == numpy_routes.GRID) | series.inverse, GIVEN, codes).astype(np.uint8)
+
+
+class Ways(NamedTuple):
+    """How each of n instruments is priced under R vol rules and at its own vol, whatever the spot."""
+
+    routes: NDArray[np.uint8]  #: [n]
+    given: Codes  #: rows of the G instruments that values are found for outside the kernels
+    flags: Mask  #: [R + 1, G] under which rules they are; at the own vol last
+    rows: Codes  #: of the T instruments that read tables
+    first: Codes  #: [T] the lowest range of vols that they read
+    last: Codes  #: [T] the highest
+
+    @classmethod
+    def of(cls, series: Series, states: States) -> Ways:
+        """What is off the tables under every rule is given; what is under some rules, under those."""
+        routes = routes_of(series)
+        rows = np.flatnonzero(routes == TABLE)
+        own = series.take(rows)
+        vols = np.vstack([shocked_vols(own, states), own.vols])
+        beyond = off_tables(own, vols)
+        hopeless = beyond.all(axis=0)
+        routes[rows[hopeless]] = GIVEN
+        some, whole = ~hopeless & beyond.any(axis=0), np.flatnonzero(routes == GIVEN)
+        sure = np.ones((len(vols), len(whole)), np.bool_)
+        return cls(
+            routes,
+            np.concatenate([whole, rows[some]]),
+            np.hstack([sure, beyond[:, some]]),
+            rows[~hopeless],
+            range_of(vols[:, ~hopeless].min(axis=0) * (1.0 - ROUNDING)),
+            range_of(vols[:, ~hopeless].max(axis=0) * (1.0 + ROUNDING)),
+        )
+
+
+def table_terms(series: Series) -> Floats:
+    """What premium tables depend on beside the range of vols, [n, 3]: years, rate and yield of the put."""
+    return np.stack([series.years, *put_rates(series)], axis=1)
+
+
+class WantedTables:
+    """The premium tables that n options on tables need, by their ``table_terms`` and ranges of vols."""
+
+    def __init__(self, terms: Floats) -> None:
+        codes = np.zeros(len(terms), np.int64)
+        for column in terms.T:  # far faster than whole rows
+            values, numbers = np.unique(column, return_inverse=True)
+            codes = codes * len(values) + numbers
+        _, firsts, self._kinds = np.unique(codes, return_index=True, return_inverse=True)
+        self._distinct = terms[firsts]
+        self._wanted = np.zeros((len(self._distinct), RANGES), np.bool_)
+
+    @property
+    def order(self) -> Codes:
+        """Rows in an order in which those of the same terms lie together."""
+        return np.argsort(self._kinds, kind="stable")
+
+    def add(self, rows: Codes | slice, ranges: Codes) -> None:
+        """Want those of these rows in these ranges [..., rows]."""
+        self._wanted[self._kinds[rows], ranges] = True
+
+    def add_between(self, first: Codes, last: Codes) -> None:
+        """Want those of all rows from one range [n] to another."""
+        for ahead in range(RANGES):
+            self.add(slice(None), np.minimum(first + ahead, last))
+
+    def find(self, store: PremiumStore) -> tuple[NDArray[np.int32], Kept]:
+        """Place of each table [n, RANGES] in those returned with it, -1 where it is not wanted."""
+        which, ranges = np.nonzero(self._wanted)
+        found, kept = store.find(np.column_stack([self._distinct[which], ranges]))
+        places = np.full(self._wanted.shape, -1, np.int32)
+        places[which, ranges] = found
+        return np.ascontiguousarray(places[self._kinds]), kept
