@@ -27,9 +27,20 @@ struct SpotEntry {
 SHOCKGRID_INLINE double forward_of(const Section& section, long long row, double factor) {
   return section.slopes[row] * section.spots[row] * factor + section.intercepts[row];
 }
-SHOCKGRID_INLINE SpotEntry spot_entry(const Section& section, long long row, double factor) {
+// One copy for all that call it, which have few registers left.
+SHOCKGRID_NO_INLINE double shared_log_ratio(double forward, double strike) { return log_ratio(forward, strike); }
+
+// In the market as it is.
+SHOCKGRID_INLINE SpotEntry spot_now(const Section& section, long long row) {
+  const double forward = forward_of(section, row, 1.0);
+  return {shared_log_ratio(forward, section.strikes[row]), section.discount_factors[row] * forward};
+}
+// ``now`` is the log of spot_now, to which that of the factor is added where the forward moves with the spot.
+SHOCKGRID_INLINE SpotEntry spot_entry(const Section& section, long long row, double factor, double now) {
   const double forward = forward_of(section, row, factor);
-  return {log_ratio(forward, section.strikes[row]), section.discount_factors[row] * forward};
+  const bool direct = is_fixed(section.intercepts[row]) || !(0.0 < factor);
+  const double moved = shared_log_ratio(direct ? forward : factor, direct ? section.strikes[row] : 1.0);
+  return {direct ? moved : now + moved, section.discount_factors[row] * forward};
 }
 SHOCKGRID_INLINE double vol_under(const Section& section, long long row, long long rule) {
   const VolRule moved = {section.vol_shocks[rule], section.term_powers[rule], section.vol_floors[rule],
@@ -47,8 +58,7 @@ SHOCKGRID_INLINE double european_value(
 }
 // In a scenario that moves nothing, bit for bit.
 SHOCKGRID_INLINE double european_base(const Section& section, long long row) {
-  return european_value(
-      section, row, spot_entry(section, row, 1.0), vol_entry(section, row, section.vols[row]));
+  return european_value(section, row, spot_now(section, row), vol_entry(section, row, section.vols[row]));
 }
 
 }  // namespace SHOCKGRID_NAMESPACE

@@ -18,9 +18,9 @@ union Entry {
   Deviation<double> vol;
 };
 
-__device__ __forceinline__ Entry entry_of(const Section& section, long long row, long long state) {
+__device__ __forceinline__ Entry entry_of(const Section& section, long long row, long long state, double log) {
   Entry entry;
-  if (state < section.spot_states) entry.spot = spot_entry(section, row, section.spot_factors[state]);
+  if (state < section.spot_states) entry.spot = spot_entry(section, row, section.spot_factors[state], log);
   else entry.vol = vol_entry(section, row, vol_under(section, row, state - section.spot_states));
   return entry;
 }
@@ -32,22 +32,24 @@ extern "C" __global__ void __launch_bounds__(256) unit_values(
     const Section* sections, const Rows* runs, long long run_count, long long scenarios, long long less_base,
     double* tile) {
   __shared__ Entry table[MOST_STATES];
-  __shared__ double bases[MOST_ROWS];
+  __shared__ double bases[MOST_ROWS], logs[MOST_ROWS];
   for (long long r = blockIdx.x; r < run_count; r += gridDim.x) {
     const Rows run = runs[r];
     const Section& section = sections[run.section];
     const long long states = section.spot_states + section.vol_rules, entries = states * run.count;
     const bool tabulated = entries <= MOST_STATES;
-    for (long long e = threadIdx.x; tabulated && e < entries; e += blockDim.x) {
-      const long long row = run.first + e / states;
-      const unsigned char route = section.routes[row];
-      if (route != LINEAR && route != GIVEN) table[e] = entry_of(section, row, e % states);
-    }
     for (long long k = threadIdx.x; k < run.count; k += blockDim.x) {
       const long long row = run.first + k;
       const unsigned char route = section.routes[row];
+      logs[k] = spot_now(section, row).log;
       if (!less_base || route > EUROPEAN) bases[k] = 0.0;
       else bases[k] = route == LINEAR ? forward_of(section, row, 1.0) : european_base(section, row);
+    }
+    __syncthreads();
+    for (long long e = threadIdx.x; tabulated && e < entries; e += blockDim.x) {
+      const long long k = e / states;
+      const unsigned char route = section.routes[run.first + k];
+      if (route != LINEAR && route != GIVEN) table[e] = entry_of(section, run.first + k, e % states, logs[k]);
     }
 #ifndef SHOCKGRID_PLANT_MISSING_BARRIER
     __syncthreads();
@@ -64,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(256) unit_values(
           value = european_value(section, row, entry[spot].spot, entry[section.spot_states + rule].vol);
         else
           value = european_value(
-              section, row, spot_entry(section, row, section.spot_factors[spot]),
+              section, row, spot_entry(section, row, section.spot_factors[spot], logs[k]),
               vol_entry(section, row, vol_under(section, row, rule)));
         tile[(run.top + k) * scenarios + s] = value - bases[k];
       }

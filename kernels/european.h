@@ -39,6 +39,12 @@ template <class Number> SHOCKGRID_INLINE Number log_ratio(Number forward, Number
   return select(Number(0.0) < forward, log, Number(LOG_OF_NOTHING));
 }
 
+// Whether ``intercept`` is more or less than nothing: the forward is then not in proportion to the spot, and a spot
+// state cannot be reached by adding the log of its factor.
+template <class Number> SHOCKGRID_INLINE auto is_fixed(Number intercept) {
+  return (intercept < Number(0.0)) | (Number(0.0) < intercept);
+}
+
 // Of the discounted forward and strike, which are two of the same kind.
 template <class Number> SHOCKGRID_INLINE auto is_far(Number asset, Number strike) {
   return (asset * FAR_STRIKE < strike) & (Number(0.0) < asset);

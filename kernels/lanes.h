@@ -35,6 +35,7 @@ constexpr unsigned long long SIGN_BIT = 1ull << 63;
 
 #if defined(__CUDACC__)
 
+#define SHOCKGRID_KEEP_TOGETHER(vector)
 SHOCKGRID_INLINE double fused(double a, double b, double c) { return __fma_rn(a, b, c); }
 SHOCKGRID_INLINE double magnitude(double a) { return fabs(a); }
 SHOCKGRID_INLINE double square_root(double a) { return __dsqrt_rn(a); }

@@ -41,7 +41,7 @@ struct Waiting {
 struct Pricer {
   bool ok = true, has_tables = true;
   Buffer<int> numbers_of, spots, rules, used;
-  Buffer<double> spot_factors;
+  Buffer<double> spot_factors, spot_logs;
   Buffer<VolRule> vol_rules;
   Buffer<SpotState<Number>> spot_states;
   Buffer<Deviation<Number>> deviations;
@@ -55,6 +55,7 @@ struct Pricer {
   // All instruments of a section, each in its row. Where a premium table is missing ``has_tables`` turns false.
   void fill(const Section& section, long long start, long long count, const Tile& tile) {
     use_scenarios(section, start, count, numbers_of.items, run);
+    find_spot_logs();
     Waiting european, floored, table;
     for (long long row = 0; row < section.count; ++row) {
       switch (section.routes[row]) {
@@ -72,12 +73,18 @@ struct Pricer {
 
 private:
   Pricer(long long states, long long most, long long distinct)
-      : numbers_of(states, ok), spots(most, ok), rules(most, ok), used(most, ok), spot_factors(most, ok),
-        vol_rules(most, ok), spot_states(distinct + 1, ok), deviations(distinct + 1, ok),
+      : numbers_of(states, ok), spots(most, ok), rules(most, ok), used(most, ok), spot_factors(most + WIDTH, ok),
+        spot_logs(most + WIDTH, ok), vol_rules(most, ok), spot_states(distinct + 1, ok), deviations(distinct + 1, ok),
         exercises(distinct + 1, ok), premiums(distinct + 1, ok),
-        run{0, 0, 0, 0, spots.items, rules.items, used.items, spot_factors.items, vol_rules.items},
+        run{0, 0, 0, 0, spots.items, rules.items, used.items, spot_factors.items, spot_logs.items, vol_rules.items},
         tables{spot_states.items, deviations.items, exercises.items, premiums.items} {}
 
+  // A register at a time; the factors behind the last are any number.
+  void find_spot_logs() {
+    for (int k = 0; k < WIDTH; ++k) run.spot_factors[run.spot_count + k] = 1.0;
+    for (long long j = 0; j < run.spot_count; j += WIDTH)
+      store(logarithm(load<Number>(run.spot_factors + j)), run.spot_logs + j);
+  }
   template <int route> void add(const Section& section, Waiting& waiting, long long row, const Tile& tile) {
     if (waiting.full_with(row)) flush<route>(section, waiting, tile);
   }

@@ -9,20 +9,6 @@ constexpr double ONE_BY_ROOT_OF_TWO_PI = 0.39894228040143267794;
 // Less than half an ulp of 1.
 constexpr double BELOW_AN_ULP = 0x1p-60;
 
-// Horner's rule for the odd and the even powers apart, the highest first: half the wait for one long chain.
-template <class Number, int count>
-SHOCKGRID_INLINE Number halved_polynomial(Number x, const double (&coefficients)[count]) {
-  static_assert(count % 2 == 0, "as many odd powers as even ones");
-  const Number square = x * x;
-  Number odd = coefficients[0], even = coefficients[1];
-  SHOCKGRID_UNROLL
-  for (int k = 2; k < count; k += 2) {
-    odd = fused(odd, square, Number(coefficients[k]));
-    even = fused(even, square, Number(coefficients[k + 1]));
-  }
-  return fused(odd, x, even);
-}
-
 // N(x), and exp(-x**2 / 2) beside it.
 template <class Number> struct Normal {
   Number below, bell;

@@ -54,12 +54,12 @@ inline bool indices_exist(const Section& section, long long scenarios) {
   return exist;
 }
 
-// A run of scenarios and the few states they use: scenario s has the spot factor ``spot_factors[spots[s]]``
-// and the vol rule ``vol_rules[rules[s]]``.
+// A run of scenarios and the few states they use: scenario s has the spot factor ``spot_factors[spots[s]]``, whose
+// log is ``spot_logs[spots[s]]``, and the vol rule ``vol_rules[rules[s]]``.
 struct Scenarios {
   long long start, count, spot_count, rule_count;
   int *spots, *rules, *used;
-  double* spot_factors;
+  double *spot_factors, *spot_logs;
   VolRule* vol_rules;
 };
 

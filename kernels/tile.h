@@ -30,8 +30,9 @@ template <class Number> struct Options {
   static constexpr int width = sizeof(Number) / sizeof(double);
   const Section& section;
   const long long* rows;
-  Number slopes, intercepts, strikes, discounts, vols, roots, log_terms;
+  Number slopes, intercepts, strikes, discounts, vols, roots, log_terms, logs;
   Contract<Number> contract;
+  bool fixed;  // whether a forward has a part that does not move with the spot
 
   Options(const Section& section, const long long* rows) : section(section), rows(rows) {
     double sides[width];
@@ -45,6 +46,8 @@ template <class Number> struct Options {
     roots = square_root(years);
     log_terms = has_terms(section) ? log_term_of(years) : Number(0.0);
     contract = {load<Number>(sides), 0.5 * (discounts * strikes)};
+    logs = log_ratio(slopes, strikes);
+    fixed = any(is_fixed(intercepts));
   }
   static bool has_terms(const Section& section) {
     bool found = false;
@@ -57,9 +60,15 @@ template <class Number> struct Options {
     return load<Number>(lanes);
   }
 
-  SpotState<Number> at_spot(double factor) const {
+  // ``log`` is that of the factor. Each lane takes the way that its own intercept and the factor ask for.
+  SHOCKGRID_INLINE SpotState<Number> at_spot(double factor, double log) const {
     const Number forward = slopes * factor + intercepts;
-    return {log_ratio(forward, strikes), discounts * forward};
+    SpotState<Number> state = {logs + log, discounts * forward};
+    if (fixed || !(0.0 < factor)) {
+      const Number own = log_ratio(forward, strikes);
+      state.log = 0.0 < factor ? select(is_fixed(intercepts), own, state.log) : own;
+    }
+    return state;
   }
   Deviation<Number> at_vol(const VolRule& rule) const {
     return deviation_of(shocked_vol(rule, vols, log_terms), roots);
@@ -68,12 +77,12 @@ template <class Number> struct Options {
   bool tabulate(const Scenarios& run, Tables<Number>& tables) const {
     auto far = is_far(contract.strike(), contract.strike());
     for (long long j = 0; j < run.spot_count; ++j) {
-      tables.spots[j] = at_spot(run.spot_factors[j]);
+      tables.spots[j] = at_spot(run.spot_factors[j], run.spot_logs[j]);
       far = far | is_far(tables.spots[j].asset, contract.strike());
     }
     for (long long k = 0; k < run.rule_count; ++k) tables.vols[k] = at_vol(run.vol_rules[k]);
     // bit for bit a scenario that moves nothing, so that its P&L is zero
-    tables.spots[run.spot_count] = at_spot(1.0);
+    tables.spots[run.spot_count] = at_spot(1.0, 0.0);
     tables.vols[run.rule_count] = deviation_of(vols, roots);
     return any(far | is_far(tables.spots[run.spot_count].asset, contract.strike()));
   }

@@ -13,6 +13,7 @@ from shockgrid.errors import InputError
 from shockgrid.pricing.dividends import with_dividends
 
 ANY, NOT_NEGATIVE, POSITIVE = "finite", "finite and >= 0", "finite and > 0"
+BITS_OF_INFINITY = np.float64(np.inf).view(np.uint64)  #: only finite numbers from 0 on are below
 LARGEST_AMOUNT = 1e100  #: of currency, where an American value is asked for
 LARGEST_AMERICAN_VOL = 1000.0  #: 100,000 %: beyond it the exercise boundary is lost to rounding
 LARGEST_GROWTH = 100.0  #: of rate * years and yield * years, in size: a factor of 1e43
@@ -178,15 +179,9 @@ def implied_vol(
     >>> vols.round(4).tolist(), reasons.tolist()
     ([0.28, 0.0], ['', 'above_max'])
     """
-    inputs = _checked(
-        {
-            "prices": (prices, ANY),
-            "forwards": (forwards, ANY),
-            "strikes": (strikes, NOT_NEGATIVE),
-            "expiries": (expiries, NOT_NEGATIVE),
-            "discount_factors": (discount_factors, POSITIVE),
-        }
-    )
+    given = {"prices": (prices, ANY), "forwards": (forwards, ANY), "strikes": (strikes, NOT_NEGATIVE)}
+    given |= {"expiries": (expiries, NOT_NEGATIVE), "discount_factors": (discount_factors, POSITIVE)}
+    inputs = _checked(given)
     calls = _flags(is_call)
     _check_shapes({**inputs, "is_call": calls})
     chosen = get_backend(backend)
@@ -203,27 +198,33 @@ def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats
         except (TypeError, ValueError) as error:
             problem = f"{name} must hold numbers: {error}"
             raise InputError(problem) from error
-        least = array.min(initial=np.inf)  # NaN where there is one
-        above = least > -np.inf if expected == ANY else least >= 0 if expected == NOT_NEGATIVE else least > 0
-        if not (above and array.max(initial=-np.inf) < np.inf):
+        if not _within(array, expected):
             good = np.isfinite(array)
             if expected != ANY:
                 good &= array >= 0 if expected == NOT_NEGATIVE else array > 0
-            _refuse(name, array, good, expected)
+            _require(name, array, good, expected)
         arrays[name] = array
     return arrays
+
+
+def _within(array: Floats, expected: str) -> bool:
+    if expected == NOT_NEGATIVE:  # -0.0, which is good, is looked at again
+        return bool(array.view(np.uint64).max(initial=0) < BITS_OF_INFINITY)
+    low, high = array.min(initial=np.inf), array.max(initial=-np.inf)  # NaN where there is one
+    return bool((-np.inf if expected == ANY else 0.0) < low and high < np.inf)
 
 
 def _flags(is_call: ArrayLike) -> Mask:
     array = np.asarray(is_call)
     if array.dtype != np.bool_:
         good = (array == 0) | (array == 1) if array.dtype.kind in "iuf" else np.zeros(array.shape, np.bool_)
-        if not np.all(good):
-            _refuse("is_call", array, np.asarray(good), "True or False")
+        _require("is_call", array, np.asarray(good), "True or False")
     return array.astype(np.bool_, copy=False)
 
 
-def _refuse(name: str, array: NDArray[np.generic], good: Mask, expected: str) -> None:
+def _require(name: str, array: NDArray[np.generic], good: Mask, expected: str) -> None:
+    if good.all():
+        return
     index = np.unravel_index(int(np.argmin(good)), array.shape)
     place = f"{name}[{', '.join(str(int(i)) for i in index)}]" if array.ndim else name
     problem = f"{place} must be {expected}"
@@ -234,8 +235,8 @@ def _check_shapes(arrays: Mapping[str, NDArray[np.generic]]) -> None:
     try:
         np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError as error:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        problem = f"arguments do not broadcast together: {shapes}"
+        shapes = (f"{name} {array.shape}" for name, array in arrays.items())
+        problem = f"arguments do not broadcast together: {', '.join(shapes)}"
         raise InputError(problem) from error
 
 
@@ -246,9 +247,7 @@ def _check_sizes(inputs: Mapping[str, Floats]) -> None:
         with np.errstate(over="ignore"):
             sizes[f"{name} * expiries"] = (np.abs(inputs[name] * inputs["expiries"]), LARGEST_GROWTH)
     for name, (array, most) in sizes.items():
-        good = np.asarray(array <= most)
-        if not good.all():
-            _refuse(name, array, good, f"at most {most:g} in size")
+        _require(name, array, np.asarray(array <= most), f"at most {most:g} in size")
 
 
 def _pairs(dividends: Sequence[tuple[float, float]]) -> Floats:
