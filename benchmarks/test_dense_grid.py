@@ -1,24 +1,26 @@
 """Dense grids: exact worst losses of a whole firm and one account's surface, against pricing every cell.
 
-``pytest benchmarks/test_dense_grid.py``; set OMP_NUM_THREADS=1 for the numbers in the README. The firm has
-100 European series a name (five expiries) and 33 leaves a name of 10 positions; every tenth account is long
-far options alone.
+``pytest benchmarks/test_dense_grid.py``; set OMP_NUM_THREADS=1 for the numbers in the README. The firm is
+that of ``firms.py``, European; every tenth account is long far options alone.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from firms import CONTRACT, FIRM, RATE, Firm, Size, drawn
 
 import shockgrid as sg
+from shockgrid.engine import Plan, plan
 from shockgrid.research.grids import Grid
+from shockgrid.research.worst import worst_of
 
-NAMES, ACCOUNTS, HELD = 60, 33, 10
 GRID = Grid(np.linspace(-0.15, 0.15, 401), np.linspace(-0.3, 0.3, 201))
 AS_OF = pd.Timestamp("2026-11-20T21:00:00Z")
 DAYS = (7, 30, 60, 120, 250)
@@ -54,52 +56,97 @@ def held(rows: list[tuple[str, str, float]]) -> sg.Book:
     )
 
 
-def firm(count: int) -> tuple[sg.Book, sg.Market]:
-    rng = np.random.default_rng(3)
-    names = [f"U{place:03d}" for place in range(count)]
-    series, positions = [], []
-    for name in names:
-        atm = rng.uniform(0.15, 0.45)
-        for place in range(100):
-            strike = 80.0 + 4.0 * ((place // 2) % 10)
-            vol = atm * (1 + 0.8 * abs(np.log(strike / 100)))
-            series.append((f"{name}_{place}", name, "CP"[place % 2], strike, DAYS[place // 20], vol))
-        for account in range(ACCOUNTS):
-            flat = account % 10 == 9
-            far = [
-                place for place in range(100) if (place // 2) % 10 in ((9, 8) if place % 2 == 0 else (0, 1))
-            ]
-            chosen = rng.choice(far if flat else 100, HELD, replace=False)
-            sizes = rng.integers(1, 21, HELD) * (1 if flat else rng.choice([-1, 1], HELD))
-            positions += [
-                (f"A{account:03d}", f"{name}_{place}", float(size))
-                for place, size in zip(chosen, sizes, strict=True)
-            ]
-    return held(positions), market_of(series, names)
+def flat(drawn_firm: Firm) -> Firm:
+    """The same with every tenth account long alone, in the options furthest out of the money of each name."""
+    size = drawn_firm.size
+    sides = np.where(drawn_firm.is_call, 1.0, -1.0)
+    out = (sides * np.log(drawn_firm.strikes / drawn_firm.spots)).reshape(size.names, size.series)
+    furthest = np.argsort(-out, axis=1)[:, : size.series // 10]
+    long = drawn_firm.accounts % 10 == 9
+    firsts = drawn_firm.names * size.series
+    far = firsts + furthest[drawn_firm.names, (drawn_firm.series - firsts) % furthest.shape[1]]
+    return replace(
+        drawn_firm,
+        series=np.where(long, far, drawn_firm.series),
+        quantities=np.where(long, np.abs(drawn_firm.quantities), drawn_firm.quantities),
+    )
 
 
-@pytest.mark.parametrize(("name", "count"), [("native", NAMES), ("numpy", NAMES // 6)])
-def test_whole_firm(benchmark: Any, name: str, count: int) -> None:
+def laid(own: Firm, style: str = "european") -> Plan:
+    """A firm of arrays as a book over a market, planned; lots of one account in one series are one."""
+    size = own.size
+    series = np.arange(len(own.spots))
+    names = [f"U{place:04d}" for place in range(size.names)]
+    symbols = np.array([f"{names[row // size.series]}_{row % size.series}" for row in series], object)
+    expiries = [(AS_OF + pd.Timedelta(days=365.0 * years)).isoformat() for years in own.years]
+    options = pd.DataFrame(
+        {
+            "symbol": symbols,
+            "underlying": np.array(names, object)[series // size.series],
+            "type": "option",
+            "right": np.where(own.is_call, "C", "P"),
+            "strike": own.strikes,
+            "expiry_utc": expiries,
+            "multiplier": CONTRACT,
+            "style": style,
+        }
+    )
+    firsts = slice(None, None, size.series)
+    market = sg.Market.from_frames(
+        options,
+        pd.DataFrame({"underlying": names, "spot": own.spots[firsts], "yield_dec": own.yields[firsts]}),
+        pd.DataFrame({"symbol": symbols, "vol": own.vols}),
+        pd.DataFrame([{"currency": "USD", "days": 365, "zero_rate_dec": RATE}]),
+        as_of=AS_OF.to_pydatetime(),
+    )
+    lots = own.accounts * len(series) + own.series
+    held, places = np.unique(lots, return_inverse=True)
+    positions = pd.DataFrame(
+        {
+            "account": [f"A{account:05d}" for account in held // len(series)],
+            "symbol": symbols[held % len(series)],
+            "quantity": np.bincount(places, own.quantities),
+        }
+    )
+    accounts = pd.DataFrame({"account": positions["account"].unique(), "cash": 0.0})
+    return plan(sg.Book.from_frames(positions, accounts), market)
+
+
+SMALL = FIRM._replace(names=10, accounts=33, held=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "style"),
+    [("native", FIRM, "european"), ("numpy", SMALL, "european"), ("native", SMALL, "american")],
+)
+def test_whole_firm(benchmark: Any, name: str, size: Size, style: str) -> None:
+    """From a plan that is laid out: bounds, nodes, sums, search, candidates and the frames of the result."""
     try:
         backend = sg.get_backend(name)
     except sg.BackendUnavailable as error:
         pytest.skip(str(error))
-    book, market = firm(count)
+    whole = laid(flat(drawn(size)), style)
 
     def worst(method: str) -> Any:
-        return sg.worst_exact(book, market, GRID, method=method, backend=backend)
+        return worst_of(whole, GRID, backend, method=method)
 
-    close = benchmark.pedantic(worst, args=("compressed",), warmup_rounds=1, rounds=3)
-    close_seconds = min(processor_seconds(lambda: worst("compressed"))[0] for _ in range(3))
+    benchmark.pedantic(worst, args=("compressed",), warmup_rounds=1, rounds=3)
+    timed = [processor_seconds(lambda: worst("compressed")) for _ in range(3)]
+    close, close_seconds = timed[-1][1], min(seconds for seconds, _ in timed)
     direct_seconds, truth = processor_seconds(lambda: worst("direct"))
     columns = ["margin_group", "class_group", "worst_loss", "scenario"]
     assert close.groups[columns].equals(truth.groups[columns])
     assert close.accounts.equals(truth.accounts)
     benchmark.extra_info |= {
+        "series": len(whole.layout.instruments),
+        "positions": len(whole.positions.weights),
+        "leaves": len(close.groups),
+        "processor seconds": close_seconds,
+        "direct, processor seconds": direct_seconds,
         "times faster than direct": direct_seconds / close_seconds,
-        "milliseconds a name": 1e3 * close_seconds / count,
         "leaves direct": int((close.groups["method"] == "direct").sum()),
         "largest candidates": int(close.groups["candidates"].max()),
+        "candidates a leaf": float(close.groups["candidates"].mean()),
     }
 
 

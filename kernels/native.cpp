@@ -106,3 +106,4 @@ SHOCKGRID_EXPORT(shockgrid_premium_tables)
 #include "native_grids.h"
 #include "native_worst.h"
 #include "native_implied.h"
+#include "native_dense.h"

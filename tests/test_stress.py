@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import exp, log, sqrt
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,12 @@ from scipy.special import ndtr
 
 import shockgrid as sg
 from shockgrid.engine import plan
+from shockgrid.reg_t import regt_rules
+from shockgrid.regimes.house_rules import house_rules
 from shockgrid.research.firm_loss import firm_loss
 from shockgrid.research.forecast import forecast, next_closes
 from shockgrid.research.grids import Grid
-from shockgrid.research.moved import rolled, settled, shocked
+from shockgrid.research.moved import rates_moved, rolled, settled, shocked
 from shockgrid.research.sensitivities import greeks, sticky_sides
 from shockgrid.research.stress import (
     Curve,
@@ -27,6 +30,7 @@ from shockgrid.research.stress import (
     nearest_breach,
 )
 
+PARAMETERS = Path(sg.__file__).parent / "regimes" / "parameters"
 SEARCH = 2e-6  #: a price shock is narrowed down to this
 CENT = 0.005
 
@@ -58,6 +62,25 @@ def test_distance_to_breach_by_hand() -> None:
     assert table.loc["A", "in_scan_ranges"] == pytest.approx(0.2 / 0.15, abs=1e-4)
     assert table.loc["B", "in_sigmas"] == pytest.approx(0.2 / (0.2 / sqrt(252)), abs=1e-3)
     assert np.isnan(table.loc["all names together", "nearest"])
+
+
+def test_distance_by_an_index_move() -> None:
+    """Long 10,000 of A at beta 2, short 10,000 of B at 0.5: 15,000 x the move. An excess of 2,000 is gone
+    at -2 / 15, the equity of 5,000 at -1 / 3."""
+    held, _ = shares(5_000.0)
+    spots = {"A": {"spot": 100.0, "beta": 2.0}, "B": {"spot": 200.0, "beta": 0.5}}
+    priced = market([stock("A"), stock("B")], spots)
+    table = distance_to_breach(held, priced, sg.margin(held, priced, sg.tims()), "one").set_index("name")
+    row = table.loc["all names by beta"]
+    assert row["breach_down"] == pytest.approx(-2 / 15, abs=SEARCH)
+    assert row["equity_gone_down"] == pytest.approx(-1 / 3, abs=SEARCH)
+    assert np.isnan(row["breach_up"])
+    assert (
+        "all names by beta"
+        not in distance_to_breach(*shares(5_000.0), sg.margin(*shares(5_000.0), sg.tims()), "one")
+        .set_index("name")
+        .index
+    )
 
 
 def test_an_account_in_breach_is_at_no_distance() -> None:
@@ -211,6 +234,65 @@ def test_a_forecast_over_an_expiry() -> None:
     assert table["requirement"].tolist()[3:] == [0.0, 0.0, 0.0]
     with pytest.raises(sg.InputError, match="at least one"):
         next_closes(AS_OF.to_pydatetime(), 0)
+
+
+def test_a_forecast_into_an_earnings_window(tmp_path: Path) -> None:
+    """Earnings on Friday 27, ranges of 40 % half as wide again from three days before: from Tuesday's
+    close on, until Monday 30, 100 shares at 100 lose 20 % more. The floor of 30 % for one name is below."""
+    text = (PARAMETERS / "house-rules-2026-11-20.toml").read_text(encoding="utf-8")
+    own = tmp_path / "own.toml"
+    choice = 'source = "a choice"', 'confidence = "unconfirmed"'
+    row = "\n".join([*choice, f"range = {{ down = 0.4, up = 0.4, {', '.join(choice)} }}"])
+    own.write_text(f"{text}\n[names.XYZ]\nearnings = 2026-11-27\n{row}\n", encoding="utf-8")
+    held, priced = book([("A", "XYZ", 100.0)]), market([stock("XYZ")], {"XYZ": 100.0})
+    table = forecast(held, priced, house_rules(own))
+    scans = table["requirement"] - table["requirement"].iloc[0]
+    closes = [pd.Timestamp(close).day for close in table["as_of"]]
+    assert dict(zip(closes, scans.round(2), strict=True)) == {
+        20: 0,
+        23: 0,
+        24: 2000,
+        25: 2000,
+        27: 2000,
+        30: 0,
+    }
+    assert table["change"].tolist() == pytest.approx(scans.tolist())
+
+
+def test_a_forecast_of_an_option_that_falls_under_nine_months() -> None:
+    """A listed long option of more than nine months is worth a loan of 25 % (Cboe Margin Manual 2021-11-30);
+    one that expires on 2027-08-23 is so until Monday's close, 2026-11-23, and is then paid in full."""
+    days = (pd.Timestamp("2027-08-23T20:00:00Z") - AS_OF) / pd.Timedelta(days=1)
+    priced = market([option("C", "XYZ", "C", 100.0, days)], {"XYZ": 95.0}, [{"symbol": "C", "vol": 0.3}])
+    table = forecast(book([("A", "C", 1.0)]), priced, regt_rules(), sessions=2)
+    worth = [100.0 * call(95.0, 100.0, 0.3, days - passed) for passed in (0, 3, 4)]
+    expected = [0.75 * worth[0], worth[1], worth[2]]
+    assert table["requirement"].tolist() == pytest.approx(expected, abs=CENT)
+    assert table["equity"].tolist() == pytest.approx(worth, abs=CENT)
+
+
+def test_moving_rates_is_building_on_another_curve() -> None:
+    """Rates a point higher, under a call, a put, cash dividends and a yield."""
+    rows = [stock("D"), option("DC", "D", "C", 100.0, 30), option("DP", "D", "P", 100.0, 200)]
+    quotes = [{"symbol": "DC", "vol": 0.3}, {"symbol": "DP", "vol": 0.2}]
+    spots = {"D": {"spot": 100.0, "yield_dec": 0.02}}
+    dates = [(AS_OF + pd.Timedelta(days=days)).strftime("%Y-%m-%d") for days in (3, 100)]
+    paid = pd.DataFrame({"underlying": "D", "ex_date": dates, "amount": [1.0, 2.0]})
+    moved = rates_moved(market(rows, spots, quotes, rate=0.05, dividends=paid), 0.01).instruments
+    built = market(rows, spots, quotes, rate=0.06, dividends=paid).instruments
+    for column in ("slopes", "intercepts", "discount_factors", "dividends"):
+        assert getattr(moved, column) == pytest.approx(getattr(built, column), abs=1e-10), column
+    table = forecast(
+        book([("A", "DC", -1.0)]),
+        market(rows[:2], {"D": 95.0}, quotes[:1]),
+        sg.tims(),
+        sessions=1,
+        rate_shift=0.01,
+    )
+    later = [100.0 * call(spot, 100.0, 0.3, 27, rate=0.06) for spot in (95.0 * 1.15, 95.0)]
+    assert table["requirement"].tolist()[1] == pytest.approx(later[0] - later[1], abs=CENT)
+    with pytest.raises(sg.InputError, match="finite shift"):
+        rates_moved(market([stock("D")], spots), np.nan)
 
 
 def test_greeks_of_a_call_by_hand() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from shockgrid.arrays import Floats
 from shockgrid.backends import _numpy_implied
 from shockgrid.backends._native_american import Laid, given_rows
+from shockgrid.backends._native_dense import native_worst_cells
 from shockgrid.backends._native_grid_read import NativeReader
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_implied import REASONS, NativeImplied
@@ -33,6 +34,7 @@ from shockgrid.backends._native_worst import native_worst, worst_in_parts
 from shockgrid.backends._numpy import WORST_ELEMENTS, NumpyBackend
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.dense import Surfaces, WorstCells
 from shockgrid.backends.leaf_weights import checked_weights
 from shockgrid.backends.plain_worst import plain_worst
 from shockgrid.states import UNMOVED, States
@@ -231,6 +233,10 @@ class NativeBackend:
 
         given = given_rows(batch.series.take(batch.instruments))
         return worst_in_parts(batch, given, GIVEN_ELEMENTS, own, by_rows)
+
+    def worst_cells(self, surfaces: Surfaces) -> WorstCells:
+        """The exact worst cell of every smooth leaf on a dense grid; see ``FindsWorstCells``."""
+        return native_worst_cells(self._library, surfaces)
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes; see ``NumpyBackend.free_bytes``."""

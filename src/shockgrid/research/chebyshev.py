@@ -31,6 +31,18 @@ def lift(count: int, points: Floats) -> Floats:
     return np.asarray(np.where(met.any(axis=0), met.astype(np.float64), matrix))
 
 
+def lobatto_coefficients(count: int) -> Floats:
+    """Matrix [count, count] from values at ``lobatto(count)`` (rows) to Chebyshev coefficients (columns).
+
+    Trefethen, "Approximation Theory and Approximation Practice", SIAM 2013, chapter 3: a cosine transform.
+    """
+    angles = np.pi * np.arange(count)[::-1] / (count - 1)
+    matrix = np.cos(np.outer(angles, np.arange(count))) * (2.0 / (count - 1))
+    matrix[[0, -1]] *= 0.5
+    matrix[:, [0, -1]] *= 0.5
+    return np.asarray(matrix)
+
+
 def roots(count: int) -> Floats:
     """``count`` Chebyshev points of the first kind, descending, inside (-1, 1)."""
     return np.asarray(np.cos(np.pi * (2 * np.arange(count) + 1) / (2 * count)))

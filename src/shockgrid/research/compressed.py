@@ -26,6 +26,7 @@ from shockgrid.research.resolution import (
     axes,
     limits_of,
     resolved,
+    vol_axes,
 )
 
 
@@ -34,14 +35,16 @@ class Compression:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self._axes: dict[int, Axes] = {}
-        possible = grid.spots[0] > -1.0 and len(grid.spots) > 1
-        self._norms = self.axes(VOL_NODES[0]).norms if possible else np.ones(DENSE + 1)
+        self.possible = grid.spots[0] > -1.0 and len(grid.spots) > 1
+        self._axes = {VOL_NODES[0]: axes(grid, VOL_NODES[0])} if self.possible else {}
+        self.norms = self._axes[VOL_NODES[0]].norms if self.possible else np.ones(DENSE + 1)
 
     def axes(self, vol_count: int) -> Axes:
-        """The nodes with so many vols."""
+        """The nodes with so many vols, of a grid that has any (``possible``)."""
         if vol_count not in self._axes:
-            self._axes[vol_count] = axes(self.grid, vol_count)
+            vols, matrix, values = vol_axes(self.grid, vol_count)
+            bare = self._axes[VOL_NODES[0]]
+            self._axes[vol_count] = bare._replace(vols=vols, to_coefficients=matrix, values=values)
         return self._axes[vol_count]
 
     def limits(self, market: Market, instruments: Codes) -> Limits:
@@ -52,7 +55,7 @@ class Compression:
 
     def resolved(self, limits: Limits) -> Resolved:
         """Level and error bound of every instrument of a part."""
-        return resolved(limits, self.grid, self._norms)
+        return resolved(limits, self.grid, self.norms)
 
     def coefficients(self, part: Part, found: Resolved, backend: Backend) -> Floats:
         """Chebyshev coefficients in the vol at every price of the grid, [L, nv, P]; direct ones left out."""

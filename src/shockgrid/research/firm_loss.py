@@ -30,9 +30,10 @@ class FirmLoss:
     scenarios : one row per scenario: name, firm_loss = sum over margin groups of max(0, -(equity + P&L)),
         defaults (margin groups with equity below 0), calls (margin groups below their requirement, held where
         it is), cash_called (sum of requirement - equity over those).
-    accounts : one row per margin group: equity, requirement, worst_shortfall (its part of the firm's loss in
-        its own worst scenario), worst_scenario, shortfall (in the firm's worst scenario), reliability (of the
-        margin: what cannot be priced is no part of the P&L); largest first.
+    accounts : one row per margin group: requirement (>= 0), equity at marks, excess = equity - requirement,
+        worst_shortfall (>= 0, its part of the firm's loss in its own worst scenario), worst_scenario,
+        shortfall (in the firm's worst scenario), reliability (of the margin: what cannot be priced is no part
+        of the P&L); largest shortfall first.
     names : one row per class group: pnl of the margin groups in default in the firm's worst scenario, most
         negative first.
     """
@@ -103,8 +104,9 @@ def firm_loss(
     accounts = pd.DataFrame(
         {
             "margin_group": whole.margin_groups,
-            "equity": equity,
             "requirement": required,
+            "equity": equity,
+            "excess": equity - required,
             "worst_shortfall": shortfalls.max(axis=1),
             "worst_scenario": shortfalls.argmax(axis=1),
             "shortfall": shortfalls[:, worst],

@@ -66,7 +66,7 @@ def rolled(market: Market, instant: datetime) -> Market:
     rates = np.where(option, -np.log(table.discount_factors) / np.where(live, table.years, 1.0), 0.0)
     fixed = table.intercepts + units * growths * table.dividends  # cash in the deliverable
     moved = np.where(live, units * growths**share, table.slopes)
-    owed = np.maximum(table.dividends - _gone_ex(market, passed, rates), 0.0) * np.exp(rates * passed)
+    owed = np.maximum(table.dividends - _present_values(market, passed, rates), 0.0) * np.exp(rates * passed)
     owed = np.where(table.dividends > 0.0, np.where(years > 0.0, owed, 0.0), 0.0)
     aged = replace(
         table,
@@ -83,13 +83,46 @@ def rolled(market: Market, instant: datetime) -> Market:
     return replace(market, as_of=instant, instruments=aged, dividends=left)
 
 
-def _gone_ex(market: Market, passed: float, rates: Floats) -> Floats:
-    """Present value, per unit of the underlying, of dividends that go ex on the way; [N]."""
+def rates_moved(market: Market, shift: float) -> Market:
+    """The market with every zero rate higher by ``shift`` (0.01 is one point), spots and vols as they are.
+
+    Forwards grow with their carry, cash dividends are worth less today. Coin-settled contracts stay: their
+    carry is that of the coin. Marks are gone. Raises InputError for a shift that is not finite.
+    """
+    if not np.isfinite(shift):
+        problem = "expected a finite shift of rates"
+        raise InputError(problem, column="rate_shift", value=shift)
+    table = market.instruments
+    moves = (table.years > 0.0) & ~table.inverse
+    growth = np.where(moves, np.exp(shift * table.years), 1.0)
+    option = table.is_option & moves
+    factors = np.where(option, table.discount_factors / growth, table.discount_factors)
+    rates = np.where(option, -np.log(table.discount_factors) / np.where(moves, table.years, 1.0), 0.0)
+    slopes = table.slopes * growth
+    owed = table.dividends + np.where(moves, _present_values(market, np.inf, rates, shift), 0.0)
+    fixed = table.intercepts + table.slopes * table.dividends
+    moved = replace(
+        table,
+        slopes=slopes,
+        intercepts=np.where(moves, fixed - slopes * owed, table.intercepts) + 0.0,
+        discount_factors=factors,
+        dividends=owed,
+        marks=np.full(len(slopes), np.nan),
+    )
+    return replace(market, instruments=moved)
+
+
+def _present_values(market: Market, until: float, rates: Floats, shift: float | None = None) -> Floats:
+    """Present value, per unit of the underlying, of dividends that go ex within so many years; [N].
+
+    With a ``shift`` of the rates, how much that value changes.
+    """
     table, paid = market.instruments, market.dividends
     found = np.zeros(len(table.years))
-    for row in np.flatnonzero(paid.years <= passed):
+    for row in np.flatnonzero(paid.years <= until):
         own = (table.underlyings == paid.underlyings[row]) & (paid.years[row] <= table.years)
-        found[own] += paid.amounts[row] * np.exp(-rates[own] * paid.years[row])
+        change = 1.0 if shift is None else np.expm1(-shift * paid.years[row])
+        found[own] += paid.amounts[row] * np.exp(-rates[own] * paid.years[row]) * change
     return found
 
 

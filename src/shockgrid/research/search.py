@@ -29,6 +29,11 @@ class Found(NamedTuple):
     candidates: Codes  #: [L] cells priced exactly
     direct: Mask  #: [L] whether every cell was priced
 
+    @classmethod
+    def nothing(cls, count: int) -> Found:
+        """Zeros to write into."""
+        return cls(*(np.zeros(count, kind) for kind in (float, np.intp, float, np.intp, np.bool_)))
+
 
 def exact_worst(
     part: Part, limits: Limits, compression: Compression, backend: Backend, cap: int = CANDIDATE_CAP
@@ -41,13 +46,8 @@ def exact_worst(
     """
     grid, count = compression.grid, part.weights.shape[0]
     resolved = compression.resolved(limits)
-    result = Found(
-        np.zeros(count),
-        np.zeros(count, np.intp),
-        bounds(part, resolved),
-        np.zeros(count, np.intp),
-        holds_direct(part, resolved),
-    )
+    result = Found.nothing(count)
+    result.bounds[:], result.direct[:] = bounds(part, resolved), holds_direct(part, resolved)
     smooth = np.flatnonzero(~result.direct)
     height = max(ROWS_AT_ONCE, COEFFICIENTS_AT_ONCE // (resolved.vol_count * grid.shape[0]))
     for top in range(0, len(smooth), height):

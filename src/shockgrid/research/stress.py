@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,7 +32,8 @@ from shockgrid.research.surface import Surface, margin_group_of, net_parts
 WIDEST: Final = 0.9  #: price shocks looked at, up and down
 STEPS: Final = 181  #: prices of a search, twice narrowed down to the cell where the loss is first reached
 NARROWINGS: Final = 3
-INDEX: Final = "all names together"
+TOGETHER: Final = "all names together"
+BY_BETA: Final = "all names by beta"
 TRADING_DAYS: Final = 252.0
 
 
@@ -43,17 +45,28 @@ class Crossing(NamedTuple):
 
 
 class Curve:
-    """P&L of an account against a common price shock, or that of one class group alone."""
+    """P&L of an account against a price shock: of all names, of one class group, or of an index.
 
-    def __init__(self, whole: Plan, group: str | None, vol: float, backend: Backend) -> None:
-        self._nets, self._vol, self._backend = net_parts(whole, group, None), vol, backend
-        self._rate = float(group_rates(whole)[0])
+    With ``by_beta`` a name moves by its beta times the shock; by its leverage where none is known.
+    """
+
+    def __init__(
+        self, whole: Plan, group: str | None, vol: float, backend: Backend, *, by_beta: bool = False
+    ) -> None:
+        nets = net_parts(whole, group, None)
+        names, owners = whole.market.underlyings, whole.market.instruments.underlyings
+        factors = np.where(np.isnan(names.betas), names.leverages, names.betas)
+        self._parts = [
+            replace(part, leverages=tuple(factors[pd.unique(owners[held])].tolist())) if by_beta else part
+            for part, held in nets
+        ]
+        self._vol, self._backend, self._rate = vol, backend, float(group_rates(whole)[0])
 
     def __call__(self, prices: Floats) -> Floats:
         """P&L [n] at ascending price shocks, in the account's currency."""
         grid = Grid(prices, np.array([self._vol]))
         cells, total = np.arange(len(prices)), np.zeros(len(prices))
-        for part, _ in self._nets:
+        for part in self._parts:
             total += part.cells(grid, cells, self._backend)[0]
         return total / self._rate
 
@@ -100,11 +113,12 @@ def distance_to_breach(
 
     Returns
     -------
-    One row for all names together and one per class group moved alone, nearest breach first: name,
+    One row for all names together, one for all by their betas (an index move; where a beta is known), and one
+    per class group moved alone, nearest breach first: name,
     breach_down, breach_up, equity_gone_down, equity_gone_up (price shocks as fractions, NaN beyond 90 %),
     then nearest (the smaller breach, in size), in_scan_ranges (over the widest price shock of the regime for
     that name) and in_sigmas (over the daily sigma of its atm_vol_dec, NaN where that is not given); both NaN
-    for all names together.
+    where all names move.
 
     Raises
     ------
@@ -118,9 +132,11 @@ def distance_to_breach(
     whole = plan(book.select([own]), calibrated(market, engine))
     groups = list(result.groups.loc[result.groups["margin_group"] == own, "class_group"])
     rows = []
-    for label in (INDEX, *groups):
-        group = None if label == INDEX else label
-        curve = Curve(whole, group, vol, engine)
+    held = np.unique(whole.market.instruments.underlyings[whole.positions.instruments])
+    all_names = (TOGETHER, BY_BETA) if (~np.isnan(names.betas[held])).any() else (TOGETHER,)
+    for label in (*all_names, *groups):
+        group = None if label in all_names else label
+        curve = Curve(whole, group, vol, engine, by_beta=label == BY_BETA)
         breach, gone = (crossing(curve, float(row[name])) for name in ("excess", "equity_at_marks"))
         nearest = np.nanmin([*np.abs(breach), np.inf])
         mine = np.ones(len(names.names), np.bool_) if group is None else names.class_groups == group
@@ -162,16 +178,16 @@ def margin_after_stress(
 ) -> pd.DataFrame:
     """Requirement and equity of an account in the market after a common move, both computed anew.
 
-    One row per price shock: price_shock, equity (at model values), requirement, excess, all in the account's
-    currency.
+    One row per price shock: price_shock (fraction), requirement (>= 0), equity (at model values), excess =
+    equity - requirement, all in the account's currency.
     """
     own = book.select([margin_group_of(book, account)])
     rows = []
     for price in np.atleast_1d(np.asarray(prices, np.float64)):
         found = margin(own, shocked(market, float(price), vol), regime, backend=backend).accounts.iloc[0]
         equity, requirement = float(found["equity_at_model"]), float(found["requirement"])
-        rows.append((float(price), equity, requirement, equity - requirement))
-    return pd.DataFrame(rows, columns=["price_shock", "equity", "requirement", "excess"])
+        rows.append((float(price), requirement, equity, equity - requirement))
+    return pd.DataFrame(rows, columns=["price_shock", "requirement", "equity", "excess"])
 
 
 def missed_between_points(result: MarginResult, *, prices: int = 401, vols: int = 41) -> pd.DataFrame:
@@ -182,8 +198,8 @@ def missed_between_points(result: MarginResult, *, prices: int = 401, vols: int 
 
     Returns
     -------
-    One row per regime, margin group and class group: regime, margin_group, class_group, regime_worst,
-    dense_worst, missed, price_shock and vol_shock of the dense worst.
+    One row per regime, margin group and class group: regime, margin_group, class_group, regime_worst and
+    dense_worst (losses, >= 0), missed (their difference), price_shock and vol_shock of the dense worst.
 
     Raises
     ------

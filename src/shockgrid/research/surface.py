@@ -115,8 +115,8 @@ def pnl_surface(
         error of at most ``Surface.bound``, and prices the cells that may be the worst exactly. "auto" chooses
         by the size of the grid; ``Surface.method`` says which.
 
-    American options that are worth exercising early, coin-settled contracts, levered funds, vols that meet a
-    floor or cap, and whatever else the error table does not know, are priced in every cell under either.
+    American options with cash dividends on the way, coin-settled contracts, levered funds, vols that meet a
+    floor or cap, and whatever else has no error bound, are priced in every cell under either.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +11,12 @@ from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
-from shockgrid.engine import ClassGroup, Plan, plan
+from shockgrid.engine import Plan, plan
 from shockgrid.market import Market
 from shockgrid.requirement.assemble import group_currencies, group_rates
-from shockgrid.research.compressed import Compression
-from shockgrid.research.direct import direct_worst
+from shockgrid.research.firm_cells import direct_cells, worst_cells
 from shockgrid.research.grids import Grid, GridLike
-from shockgrid.research.parts import Part
-from shockgrid.research.search import Found, exact_worst
+from shockgrid.research.search import Found
 from shockgrid.research.surface import chosen_method
 
 
@@ -64,48 +61,35 @@ def worst_exact(
         cells that may be the worst; both give the same bits. "auto" chooses by the size of the grid.
 
     Each class group takes its own worst cell and the losses are added, as under the independent sum of
-    ``house``; contingency, minimums and other add-ons are no part of it. A leaf that holds anything the error
-    table does not know (see ``pnl_surface``) or has too many candidates is priced in every cell; ``groups``
-    says so.
+    ``house``; contingency, minimums and other add-ons are no part of it. A leaf that holds what has no
+    error bound (see ``pnl_surface``) or has too many candidates is priced in every cell; ``groups`` says so.
+    The native backend searches all surfaces of European options in one call.
 
     Raises
     ------
     InputError : an unknown method or an unusable grid.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
-    laid, engine = Grid.of(grid), get_backend(backend)
-    chosen = chosen_method(method, laid)
-    whole = plan(book, calibrated(market, engine))
-    compression, groups = Compression(laid), list(whole.class_groups())
-    held = [group.instruments for group in groups]
-    limits = compression.limits(whole.market, np.concatenate([np.zeros(0, np.intp), *held]))
-    first, losses = 0, []
-    for group in groups:
-        part = Part.of(group, whole.market, group.weights)
-        own = limits.take(slice(first, first + len(group.instruments)))
-        first += len(group.instruments)
-        if chosen == "compressed":
-            losses.append(exact_worst(part, own, compression, engine))
-        else:
-            losses.append(_direct(part, laid, engine))
-    return WorstLosses(*_named(_frame(groups, losses, laid), whole), laid, engine.name)
+    engine = get_backend(backend)
+    return worst_of(plan(book, calibrated(market, engine)), Grid.of(grid), engine, method=method)
 
 
-def _direct(part: Part, grid: Grid, backend: Backend) -> Found:
-    worst, count = direct_worst(part, grid, backend), part.weights.shape[0]
-    return Found(worst.pnl, worst.cells, np.zeros(count), np.full(count, grid.size), np.ones(count, np.bool_))
+def worst_of(whole: Plan, grid: Grid, backend: Backend, *, method: str = "auto") -> WorstLosses:
+    """The same for a plan that is there already, of a calibrated market."""
+    search = direct_cells if chosen_method(method, grid) == "direct" else worst_cells
+    found = search(whole, grid, backend)
+    return WorstLosses(*_named(_frame(whole, found, grid), whole), grid, backend.name)
 
 
-def _frame(groups: Sequence[ClassGroup], losses: Sequence[Found], grid: Grid) -> pd.DataFrame:
+def _frame(whole: Plan, found: Found, grid: Grid) -> pd.DataFrame:
     """One row per leaf, margin groups as codes, base currency."""
-    nothing = Found(*(np.zeros(0, kind) for kind in (float, np.intp, float, np.intp, bool)))
-    found = Found(*(np.concatenate(columns) for columns in zip(nothing, *losses, strict=True)))
+    layout = whole.relaid()
     prices, vols = np.divmod(found.cells, grid.shape[1])
-    names = np.array([group.name for group in groups], object)
+    names = np.array([group.name for group in whole.class_groups()], object)
     return pd.DataFrame(
         {
-            "margin_group": np.concatenate([np.zeros(0, np.intp), *(group.leaves for group in groups)]),
-            "class_group": names.repeat([len(group.leaves) for group in groups]),
+            "margin_group": layout.leaves,
+            "class_group": names.repeat(np.diff(layout.group_leaves)),
             "worst_loss": np.maximum(-found.pnl, 0.0) + 0.0,
             "scenario": found.cells,
             "price_shock": grid.spots[prices],
