@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shockgrid as sg
-from shockgrid.desk.calls import to_cents
 from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
+from shockgrid.desk.calls_figures import to_cents
 from shockgrid.desk.calls_table import CURES, KINDS, call_rules
 
 CALENDAR = SessionCalendar.new_york()
@@ -42,6 +42,7 @@ def accounts(**more: Any) -> pd.DataFrame:
         "house_requirement": 95_000.0,
         "minimum_equity": 0.0,
         "exchange_regime": "tims",
+        "call_profile": "automatic",
         "currency": "USD",
         "worst_scenario": 3,
         "worst_price_shock": -0.15,

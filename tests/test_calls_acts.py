@@ -79,7 +79,7 @@ def test_a_correction_opens_no_second_call(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("act", "more", "problem"),
     [
-        ("steal", {}, "expected one of promise"),
+        ("steal", {}, "expected one of approve"),
         ("cure", {"cents": 5}, "expected one of deposit"),
         ("cure", {"manner": "deposit"}, "at least 1 cents"),
         ("waive", {}, "expected a reason"),

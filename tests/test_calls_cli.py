@@ -60,7 +60,7 @@ def test_from_a_run_to_the_ledger(folder: Path, tmp_path: Path) -> None:
     assert "in the ledger already" in again.output
     listed = invoke("margin-calls", "list", ledger)
     assert f"{len(calls)} calls" in listed.output
-    assert "rows, all as they were written" in invoke("ledger", "verify", ledger).output
+    assert "rows, all as written" in invoke("ledger", "verify", ledger).output
 
 
 def test_a_call_is_met_from_the_command_line(folder: Path, tmp_path: Path) -> None:
@@ -259,3 +259,51 @@ def test_the_lines_of_the_sheet_add_up(folder: Path, tmp_path: Path) -> None:
     assert sum(found[:-1]) == pytest.approx(found[-1], abs=0.011)
     assert found[-1] == pytest.approx(1273.67, abs=0.005)
     assert invoke("margin-calls", "sheet", folder / "run", "nobody", "--out", out).exit_code == 2
+
+
+def test_what_would_cover_an_account(folder: Path, tmp_path: Path) -> None:
+    """30.26 missing and 8.77 of buffer: to be paid in, or the call bought back for its costs."""
+    done = invoke("margin-calls", "cures", folder / "run", "000123", "--out", tmp_path / "cures.csv")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("000123: 39.04 USD needed\n")
+    ways = pd.read_csv(tmp_path / "cures.csv").set_index("cure")
+    assert ways.loc["deposit", "outlay"] == pytest.approx(39.04, abs=0.006)
+    assert ways.loc["closings", "outlay"] == pytest.approx(ways.loc["closings", "costs"])
+    assert ways.loc[["deposit", "closings"], "cures"].all()
+    fine = invoke("margin-calls", "cures", folder / "run", "000456")
+    assert fine.exit_code == 0
+    assert fine.output.startswith("000456: no deficit")
+    refused = invoke("margin-calls", "cures", folder / "run", "nobody")
+    assert refused.exit_code == 2
+    assert "is not in this run" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("profile", "code", "said"),
+    [
+        ("eod_batch", 0, "later pm_deficiency of 000123: waits for the close: its profile is eod_batch"),
+        ("intraday_with_approval", 3, "held pm_deficiency/2026-01-21/000123: is proposed: a person approves"),
+        ("automatic", 0, "issue pm_deficiency/2026-01-21/000123: issued, 30."),
+    ],
+)
+def test_the_policys_profile_decides(
+    folder: Path, tmp_path: Path, profile: str, code: int, said: str
+) -> None:
+    """At noon: for the close, for a person, or at once."""
+    market, policy = tmp_path / "market", tmp_path / "policy.toml"
+    shutil.copytree(folder / "firm/market", market)
+    text = (market / "market.toml").read_text()
+    (market / "market.toml").write_text(text.replace("T16:00:00-05:00", "T12:00:00-05:00"))
+    policy.write_text(f'[programs.default]\nexchange = "tims"\ncall_profile = "{profile}"\n')
+    where = ("--market", market, "--book", folder / "firm/book", "--policy", policy)
+    assert invoke("run", *where, "--out", tmp_path / "run").exit_code == 0
+    ledger = tmp_path / "calls.db"
+    done = invoke("margin-calls", "run", tmp_path / "run", "--ledger", ledger)
+    assert done.exit_code == code, done.output
+    assert said in done.output
+    assert "the due dates of pm_deficiency are unconfirmed" in done.output
+    if profile == "intraday_with_approval":
+        act = ("record", ledger, "pm_deficiency/2026-01-21/000123", "approve", "--operator", "ann")
+        approved = invoke("margin-calls", *act, "--at", "2026-01-21T12:05:00-05:00")
+        assert approved.exit_code == 0, approved.output
+        assert "pm_deficiency/2026-01-21/000123: issued" in approved.output

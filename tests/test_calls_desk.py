@@ -121,6 +121,10 @@ def test_a_waived_call_is_not_made_again_that_day(desk: Desk) -> None:
     desk.record(HOUSE, "waive", "2026-11-20 11:00", reason="approved by the head of risk")
     desk.run("2026-11-20 12:00", equity_at_marks=92_000.0)
     assert desk.states == {HOUSE: ("waived", 300_000)}
+    desk.record(HOUSE, "close", "2026-11-20 13:00")
+    for hour, equity in ((14, 93_000.0), (15, 90_000.0)):
+        desk.run(f"2026-11-20 {hour}:00", equity_at_marks=equity)
+        assert desk.states == {HOUSE: ("closed", 300_000)}, "closing it does not take the waiver back"
     desk.run("2026-11-23 12:00", equity_at_marks=92_000.0)
     assert desk.states["house/2026-11-23/A"] == ("issued", 300_000)
 

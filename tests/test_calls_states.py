@@ -16,7 +16,7 @@ HOUSE = "house/2026-11-20/A"
 
 
 def event(name: str, **more: Any) -> Event:
-    usual = {"issue": 100, "amend": 100, "promise": 10, "cure": 10, "correct": 0}
+    usual = {"issue": 100, "propose": 100, "amend": 100, "promise": 10, "cure": 10, "correct": 0}
     return Event("k", name, DUE, HOUSE, "A", "house", "2026-11-20", more.pop("cents", usual.get(name, 0)),
                  due_utc=LATER if name == "extend" else DUE, **more)  # fmt: skip
 

@@ -202,7 +202,7 @@ def test_nothing_expires_without_a_reason() -> None:
 @pytest.mark.parametrize(
     ("spots", "more", "problem"),
     [
-        ({"ABC": 1.0}, {}, "expected an underlying or an option"),
+        ({"ABC": 1.0}, {}, "expected an underlying, an option"),
         ({"XYZ": -1.0}, {}, "must be a number > 0"),
         ({"XYZ": float("nan")}, {}, "must be a number > 0"),
         ({}, {"pin_band": 1.5}, "share of the strike"),

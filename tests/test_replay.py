@@ -159,7 +159,7 @@ def test_a_partial_account_is_exit_code_3_as_in_a_run(tmp_path: Path) -> None:
     command = ["replay", str(tmp_path / "tape.csv"), "--book", str(held), "--regime", "tims"]
     told = CliRunner().invoke(app, [*command, "--market", priced])
     assert told.exit_code == 3
-    assert "exit 3: 1 margin groups are PARTIAL or UNRELIABLE, the first is stranger" in told.output
+    assert "exit 3: 1 margin group PARTIAL or UNRELIABLE, the first is stranger" in told.output
 
 
 def test_on_a_terminal_it_is_drawn(tmp_path: Path) -> None:
@@ -172,3 +172,43 @@ def test_on_a_terminal_it_is_drawn(tmp_path: Path) -> None:
     drawn = screen.file.getvalue()
     for words in ("oldest spot", "A: clear -> breach", "last, slowest"):
         assert words in drawn
+
+
+def test_lots_and_a_map_as_in_a_run(tmp_path: Path) -> None:
+    """The book of a broker's export, two lots of one position: margined as one of a hundred shares."""
+    TICKS.to_csv(tmp_path / "tape.csv", index=False)
+    held, priced = book_folder(tmp_path / "book"), str(market_folder(tmp_path / "market"))
+    (held / "positions.parquet").unlink()
+    (held / "positions.csv").write_text("account,symbol,position\nA,X,60\nA,X,40\n")
+    (tmp_path / "MAP.toml").write_text('[positions]\nrename = { position = "quantity" }\n')
+    command = [
+        "replay",
+        str(tmp_path / "tape.csv"),
+        "--book",
+        str(held),
+        "--market",
+        priced,
+        "--regime",
+        "tims",
+    ]
+    mapped = [*command, "--map", str(tmp_path / "MAP.toml")]
+    told = CliRunner().invoke(app, [*mapped, "--lots"])
+    assert told.exit_code == 0, told.output
+    assert "A: clear -> breach, short 1,400.00" in told.output
+    assert CliRunner().invoke(app, mapped).exit_code == 3, "a repeated position is turned away without --lots"
+    assert CliRunner().invoke(app, command).exit_code == 2
+
+
+def test_confirmed_breaches_become_calls(tmp_path: Path) -> None:
+    """After the close, at 80: 1,200.00 needed, -200.00 of equity. The same tape again writes nothing."""
+    TICKS[:3].to_csv(tmp_path / "tape.csv", index=False)
+    held, priced = str(book_folder(tmp_path / "book")), str(market_folder(tmp_path / "market"))
+    command = ["replay", str(tmp_path / "tape.csv"), "--book", held, "--market", priced, "--regime", "tims"]
+    told = CliRunner().invoke(app, [*command, "--ledger", str(tmp_path / "calls.db")])
+    assert told.exit_code == 0, told.output
+    assert "issue pm_deficiency/2026-11-20/A" in told.output
+    assert "ledger: 1 event of calls" in told.output
+    listed = CliRunner().invoke(app, ["margin-calls", "list", str(tmp_path / "calls.db")])
+    assert "1,400.00" in listed.output
+    again = CliRunner().invoke(app, [*command, "--ledger", str(tmp_path / "calls.db")])
+    assert "ledger: 0 events of calls" in again.output

@@ -22,11 +22,15 @@ PLANTED = range(8)  #: seeds in which a planted fault must be seen once
 def test_fifty_seeds() -> None:
     events: Counter[str] = Counter()
     faults: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
     for seed in SEEDS:
-        report = simulate(seed)
+        report = simulate(seed, liquidate=seed % 2 == 0)
         events += report.events
+        ends += report.liquidations
         faults += report.faults
     assert set(calls_states.EVENTS) <= set(events), "every event of the table has happened"
+    assert ends["cured"] >= 10, ends
+    assert ends["cannot_cure"] >= 1, ends
     assert all(faults[kind] >= 10 for kind in ("disk", "crash", "restart", "clock")), faults
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import shockgrid as sg
 from shockgrid.backends import NumpyBackend
 from shockgrid.cli import app
-from shockgrid.desk.why import FIGURES, STEPS, Moment, why
+from shockgrid.desk.why import FIGURES, STEPS, Moment, why, why_all
 from shockgrid.io.templates import write_templates
 
 BACKEND = NumpyBackend()
@@ -104,6 +104,29 @@ def test_whatever_happened_it_adds_up(regime: Any) -> None:
         assert told["requirement"].iloc[-1] == final.loc[group, "requirement"]
 
 
+def test_everybody_at_once_is_each_alone() -> None:
+    """Margin groups of both books, the largest change first, each step that of ``why`` to the last bit."""
+    regime = REGIMES["policy"]
+    desk = sg.Desk(held(), priced(), regime, backend=BACKEND)
+    first = Moment(desk.book, desk.market, regime)
+    apply(desk, ("tick", {"underlying": "X", "spot": 103.0}))
+    apply(desk, ("trade", {"account": "A1", "symbol": "XP110_45.0", "quantity": -4.0, "price": 11.0}))
+    last = Moment(desk.book, desk.market, regime)
+    told = why_all(first, last, backend=BACKEND)
+    assert told["excess_change"].abs().is_monotonic_decreasing
+    assert sorted(told["margin_group"]) == sorted(desk.accounts["margin_group"])
+    owners = desk.book.accounts.drop_duplicates("margin_group").set_index("margin_group")["account"]
+    for row in told.to_dict("records"):
+        alone = why(first, last, owners[row["margin_group"]], backend=BACKEND).set_index("step")
+        for step in STEPS:
+            assert row[step] == alone.loc[step, "excess_change"], step
+        assert row["excess_after"] == alone["excess"].iloc[-1]
+    some = Moment(desk.book.select(["M1"]), desk.market, regime)
+    assert why_all(first, some, backend=BACKEND)["margin_group"].tolist() == ["M1"]
+    with pytest.raises(sg.InputError, match="no margin group in common"):
+        why_all(Moment(desk.book.select(["C"]), desk.market, regime), some, backend=BACKEND)
+
+
 def test_the_command(tmp_path: Path) -> None:
     write_templates(tmp_path, example=True)
     runner, folders = CliRunner(), [tmp_path / "run_a", tmp_path / "run_b"]
@@ -116,6 +139,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert told.exit_code == 0, told.output
     for word in ("price", "parameters", "another order splits"):
         assert word in told.output
+    everybody = runner.invoke(app, ["why", str(folders[0]), str(folders[1])])
+    assert everybody.exit_code == 0, everybody.output
+    assert account in everybody.output
+    assert "changed" in everybody.output
     refused = runner.invoke(app, ["why", str(folders[0]), str(folders[1]), "nobody"])
     assert refused.exit_code == 2
     assert "no such account" in refused.output

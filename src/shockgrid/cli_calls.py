@@ -9,13 +9,16 @@ import typer
 
 from shockgrid.cli_common import refusals
 from shockgrid.cli_ledger import LEDGER_HELP, write_table
+from shockgrid.cli_plans import RunArgument, cures, plan
 
 if TYPE_CHECKING:
     from shockgrid.desk.calls_calendar import SessionCalendar
 
 calls_app = typer.Typer(no_args_is_help=True, help="Margin calls of a run, and their ledger.")
 
-RunArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+calls_app.command()(plan)
+calls_app.command()(cures)
+
 LedgerArgument: TypeAlias = Annotated[str, typer.Argument(metavar="LEDGER", help=LEDGER_HELP)]
 RulesOption: TypeAlias = Annotated[Path | None, typer.Option(help="A table of calls of your own (TOML).")]
 MeasuredOption: TypeAlias = Annotated[
@@ -109,45 +112,23 @@ def sheet(
 
 
 @calls_app.command()
-def plan(
-    run_folder: RunArgument,
-    account: Annotated[str, typer.Argument(help="An account or margin group.")],
-    objective: Annotated[
-        str, typer.Option(help="per_dollar_traded, per_cost or fewest_orders.")
-    ] = "per_dollar_traded",
-    buffer: Annotated[float, typer.Option(help="Excess to reach, as a share of the requirement.")] = 0.01,
-    halted: Annotated[
-        list[str] | None, typer.Option("--halted", help="A symbol or underlying that does not trade.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the steps as CSV or Parquet too.")] = None,
-) -> None:
-    """Print what to close, in which order, until the account is covered, from the inputs of a run.
-
-    Exit 3 when that is left to a person or no closing covers it.
-    """
-    from shockgrid.cli_calls_plan import UNSOLVED, print_plan, run_plan
-
-    with refusals():
-        group, found = run_plan(run_folder, account, objective, buffer, halted or [])
-        if out is not None:
-            write_table(found.steps, out)
-        print_plan(group, found)
-        raise typer.Exit(3 if found.accounts["status"].isin(UNSOLVED).any() else 0)
-
-
-@calls_app.command()
 def record(
     ledger: LedgerArgument,
     call: Annotated[str, typer.Argument(metavar="CALL", help="Its id, as list prints it.")],
     event: Annotated[
-        str, typer.Argument(help="promise, return, cure, correct, extend, waive, liquidate or close.")
+        str,
+        typer.Argument(
+            help="approve, amend, promise, return, cure, correct, extend, waive, liquidate or close."
+        ),
     ],
     at: Annotated[str, typer.Option(help="When: an ISO instant with its zone.")],
     operator: Annotated[str, typer.Option(help="Who did it.")],
-    amount: Annotated[str, typer.Option(help="Of a promise, a cure or a correction, such as 319.99.")] = "0",
+    amount: Annotated[
+        str, typer.Option(help="Of a promise, a cure, a correction or an amended call, such as 319.99.")
+    ] = "0",
     manner: Annotated[str, typer.Option(help="Of a cure: deposit, market, hedge or liquidation.")] = "",
     due: Annotated[str, typer.Option(help="Of an extension: the new instant.")] = "",
-    reason: Annotated[str, typer.Option(help="Why; needed to correct, extend and waive.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; needed to amend, correct, extend and waive.")] = "",
     rules: RulesOption = None,
 ) -> None:
     """Write what a person did or decided about a call. The same act at the same instant counts once."""

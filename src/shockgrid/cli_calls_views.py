@@ -9,6 +9,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
+from shockgrid.cli_common import counted
 from shockgrid.cli_explain import margin_group_of, requirement_lines
 from shockgrid.cli_views import console, money
 from shockgrid.desk.calls import margin_calls
@@ -26,17 +27,22 @@ from shockgrid.io.run_folder import read_run_table
 
 
 def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None:
-    """Print what a run was reason for, what it wrote, and what it left to a person."""
+    """Print what a run was reason for, what it wrote, and what it left to a person or to a later run."""
     out = console()
-    table = Table(title=f"{len(calls)} deficits", title_justify="left")
-    for name in ("margin group", "kind", "deficit", "exchange", "house", "due (UTC)", "figures"):
+    table = Table(title=counted(len(calls), "deficit"), title_justify="left")
+    for name in ("margin group", "kind", "deficit", "exchange", "house", "due (UTC)", "figures", "action"):
         table.add_column(name, justify="right" if name in ("deficit", "exchange", "house") else "left")
     for row in calls.to_dict("records"):
         table.add_row(
             escape(row["margin_group"]), row["kind"], money(row["deficit"]), _side(row["exchange_deficit"]),
             _side(row["house_deficit"]), f"{row['due_utc']:%Y-%m-%d %H:%M}", row["reliability"],
+            row["action"],
         )  # fmt: skip
     out.print(table)
+    kinds = sorted(set(calls.loc[calls["confidence"] == "unconfirmed", "kind"]))
+    if kinds:
+        note = f"note: the due dates of {', '.join(kinds)} are unconfirmed: read the source column of --out"
+        out.print(escape(note), soft_wrap=True)
     for event in outcome.events:
         if event.event != RUN:
             call = live.by_id[event.call_id]
@@ -45,13 +51,16 @@ def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None
     for held in outcome.held:
         who = held.call_id or f"{held.kind} of {held.margin_group}"
         out.print(escape(f"held {who}: {held.why}"), soft_wrap=True)
+    for waits in outcome.waiting:
+        who = waits.call_id or f"{waits.kind} of {waits.margin_group}"
+        out.print(escape(f"later {who}: {waits.why}"), soft_wrap=True)
     if not outcome.events:
         out.print("this run is in the ledger already: nothing written")
 
 
 def print_calls(frame: pd.DataFrame) -> None:
     """Print calls as they stand."""
-    table = Table(title=f"{len(frame)} calls", title_justify="left")
+    table = Table(title=counted(len(frame), "call"), title_justify="left")
     for name in ("call", "state", "called", "cured", "outstanding", "due (UTC)"):
         table.add_column(name, justify="right" if name in ("called", "cured", "outstanding") else "left")
     for row in frame.to_dict("records"):

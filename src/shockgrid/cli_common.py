@@ -31,6 +31,15 @@ LotsOption: TypeAlias = Annotated[
 ]
 
 
+def counted(number: int, name: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "row"), counted(2_000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """A refusal or an unreadable file is one line on stderr and exit code 2, never a traceback."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shockgrid.cli_common import BackendOption, refusals
+from shockgrid.cli_common import BackendOption, LotsOption, MapOption, refusals
 
 
 def replay(
@@ -19,6 +19,9 @@ def replay(
     regime: Annotated[str, typer.Option(help="As for run, but not regt.")] = "",
     policy: Annotated[Path | None, typer.Option(help="policy.toml: regimes by program.")] = None,
     backend: BackendOption = "auto",
+    lots: LotsOption = False,
+    column_map: MapOption = None,
+    ledger: Annotated[str, typer.Option(help="Ledger that confirmed breaches become calls in.")] = "",
 ) -> None:
     """Send recorded ticks or snapshots through the desk: breaches, the slowest tick, the age of the data.
 
@@ -27,16 +30,50 @@ def replay(
     from shockgrid.cli_replay import replay_tape
 
     with refusals():
-        raise typer.Exit(replay_tape(source, book, market, regime, policy, backend))
+        raise typer.Exit(
+            replay_tape(
+                source, book, market, regime, policy, backend, lots=lots, map_file=column_map, ledger=ledger
+            )
+        )
 
 
 def why(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The earlier run folder.")],
     last: Annotated[Path, typer.Argument(metavar="RUN_B", help="The later run folder.")],
-    account: Annotated[str, typer.Argument(help="An account of both runs.")],
+    account: Annotated[
+        str, typer.Argument(help="An account of both runs; without it those that changed most.")
+    ] = "",
 ) -> None:
     """Split what changed for an account into price, time, vol, trades, parameters and rejects."""
-    from shockgrid.cli_why import print_why
+    from shockgrid.cli_why import print_why, print_why_all
 
     with refusals():
-        print_why(first, last, account)
+        if account:
+            print_why(first, last, account)
+        else:
+            print_why_all(first, last)
+
+
+def expire(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    spot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PRICE", help="A settlement price, of an underlying or of one series."),
+    ] = None,
+    until: Annotated[str, typer.Option(help="ISO instant; default: the end of as_of's day.")] = "",
+    pin_band: Annotated[
+        float | None, typer.Option(help="Share of the strike within which a short may go either way.")
+    ] = None,
+    events: Annotated[Path | None, typer.Option(help="Write what happens as CSV or Parquet too.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Write the run of what is left too.")
+    ] = None,
+) -> None:
+    """Settle the options and futures of a run that expire, and margin what they leave.
+
+    With --out exit codes as for run.
+    """
+    from shockgrid.cli_expire import expire_run
+
+    with refusals():
+        raise typer.Exit(expire_run(run_folder, spot or [], until, pin_band, events, out))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shockgrid.cli_common import refusals
+from shockgrid.cli_common import counted, refusals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def verify(
         opened = Ledger.open(ledger, create=False)
         count, found = opened.verify(tip)
         opened.close()
-        typer.echo(f"{count} rows, all as they were written; last hash {found}")
+        typer.echo(f"{counted(count, 'row')}, all as written; last hash {found}")
 
 
 @ledger_app.command()
@@ -90,7 +90,7 @@ def export(
         frame = event_frame(opened.rows())
         opened.close()
         write_table(frame, out)
-        typer.echo(f"{len(frame)} rows in {out}")
+        typer.echo(f"{counted(len(frame), 'row')} in {out}")
 
 
 @ledger_app.command()
@@ -118,7 +118,7 @@ def daily(
         frame = daily_record(opened.rows(), day, SessionCalendar.new_york())
         opened.close()
         write_table(frame, out)
-        typer.echo(f"{len(frame)} calls in {out}")
+        typer.echo(f"{counted(len(frame), 'call')} in {out}")
 
 
 def write_table(frame: pd.DataFrame, out: Path) -> None:
@@ -137,7 +137,7 @@ def _event_table(lines: list[tuple[int, str, str, str, str, int, str, str]]) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"{len(lines)} events", title_justify="left")
+    table = Table(title=counted(len(lines), "event"), title_justify="left")
     for name in ("row", "at (UTC)", "call", "event", "how", "amount", "then", "reason"):
         table.add_column(name, justify="right" if name in ("row", "amount") else "left")
     for sequence, at, call, event, who, cents, state, reason in lines:

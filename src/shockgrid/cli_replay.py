@@ -13,11 +13,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shockgrid.cli_common import counted
 from shockgrid.cli_views import console, exit_status, money
 from shockgrid.desk import Desk
 from shockgrid.desk.breaches import Breaches
+from shockgrid.desk.calls_desk import CallDesk, RunOutcome
+from shockgrid.desk.calls_live import LiveCalls
+from shockgrid.desk.calls_states import RUN
+from shockgrid.desk.ledger import Ledger
 from shockgrid.desk.replay import Source, Step, replayed
 from shockgrid.errors import InputError
+from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.tables import read_book, read_market
 from shockgrid.io.tapes import snapshots, tape
 from shockgrid.market import Market
@@ -28,7 +34,16 @@ LAST_BREACHES = 12  #: rows of the live view
 
 
 def replay_tape(
-    source: Path, book: Path, market: Path | None, regime: str, policy: Path | None, backend: str
+    source: Path,
+    book: Path,
+    market: Path | None,
+    regime: str,
+    policy: Path | None,
+    backend: str,
+    *,
+    lots: bool = False,
+    map_file: Path | None = None,
+    ledger: str = "",
 ) -> int:
     """Replay a tape and print what became of the firm; the exit code of ``run``.
 
@@ -39,32 +54,52 @@ def replay_tape(
     if bool(regime) == (policy is not None):
         problem = "expected either a regime or a policy file, and not both"
         raise InputError(problem, column="regime", value=regime or None)
-    first, rest = _opened(source, market)
+    column_map = ColumnMap.from_toml(map_file) if map_file else None
+    first, rest = _opened(source, market, column_map)
     rules: Regime | Policy
     rules = load_regime(regime) if policy is None else Policy.from_toml(policy, first.as_of)
-    desk = Desk(read_book(book), first, rules, backend=backend)
+    desk = Desk(read_book(book, lots, column_map=column_map), first, rules, backend=backend)
     breaches = Breaches(desk.accounts, desk.time, desk.call_profiles)
+    opened = Ledger.open(ledger) if ledger else None
+    calls = LiveCalls(desk, breaches, CallDesk(opened)) if opened else None
+    outcomes = []
     screen, steps = console(), list[Step]()
     with live_view(screen) as view:
         for step in replayed(desk, rest, breaches):
             steps.append(step)
+            outcomes.append(calls.take(step.breaches) if calls else None)
             view.show(step, breaches)
-    breaches.close(desk.time)
+    closed = breaches.close(desk.time)
+    outcomes.append(calls.take(closed, desk.time) if calls else None)
     _print_end(screen, desk, steps, breaches)
+    if opened:
+        _print_calls(screen, [outcome for outcome in outcomes if outcome])
+        opened.close()
     code, reason = exit_status(desk.accounts, desk.book.rejects)
     if code:
         screen.print(Text(f"exit {code}: {reason}"))
     return code
 
 
-def _opened(source: Path, market: Path | None) -> tuple[Market, Source]:
+def _print_calls(screen: Console, outcomes: list[RunOutcome]) -> None:
+    """What was written to the ledger, and what the last run left to somebody."""
+    events = [event for outcome in outcomes for event in outcome.events if event.event != RUN]
+    for event in events:
+        screen.print(Text(f"{event.at_utc[:19]} {event.event} {event.call_id}"))
+    for held in outcomes[-1].held if outcomes else ():
+        screen.print(Text(f"held {held.call_id or held.margin_group}: {held.why}"))
+    screen.print(Text(f"ledger: {counted(len(events), 'event')} of calls"))
+
+
+def _opened(source: Path, market: Path | None, column_map: ColumnMap | None) -> tuple[Market, Source]:
     if source.is_dir():
-        markets = snapshots(source)
-        return (next(markets) if market is None else read_market(market)), markets
+        markets = snapshots(source, column_map)
+        first = next(markets) if market is None else read_market(market, column_map=column_map)
+        return first, markets
     if market is None:
         problem = "a tape of ticks needs --market, the market they move"
         raise InputError(problem, table=str(source))
-    return read_market(market), tape(source)
+    return read_market(market, column_map=column_map), tape(source)
 
 
 class View(Protocol):

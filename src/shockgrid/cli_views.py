@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from shockgrid.cli_common import counted
 from shockgrid.comparison.sides import Result
 from shockgrid.io.checking import Checked
 from shockgrid.io.manifest import control_totals
@@ -104,10 +105,14 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
     reasons = []
     if troubled.any():
         first = accounts.loc[troubled, "margin_group"].iloc[0]
-        reasons.append(f"{int(troubled.sum())} margin groups are PARTIAL or UNRELIABLE, the first is {first}")
+        reasons.append(
+            f"{counted(int(troubled.sum()), 'margin group')} PARTIAL or UNRELIABLE, the first is {first}"
+        )
     if own.any():
         row = rejects[own].iloc[0]
-        reasons.append(f"{int(own.sum())} rows of the book were rejected, the first on line {row['line']}")
+        reasons.append(
+            f"{counted(int(own.sum()), 'row')} of the book rejected, the first on line {row['line']}"
+        )
     return (3, "; ".join(reasons)) if reasons else (0, "clean")
 
 
@@ -126,9 +131,9 @@ def print_check(checked: Checked) -> None:
     out = console()
     for name, count in checked.rows.items():
         bad = checked.rejects[checked.rejects["table"] == name]["code"].str.startswith("E_").sum()
-        out.print(f"{name:<12} {count:>10,} rows {int(bad):>8,} rejected")
+        out.print(f"{name:<12} {count:>10,} {'row ' if count == 1 else 'rows'} {int(bad):>8,} rejected")
     for key, found in checked.rejects.groupby(["table", "code"], sort=True):
-        out.print(f"\n[bold]{escape(str(key[1]))}[/bold] in {key[0]}: {len(found):,} rows")
+        out.print(f"\n[bold]{escape(str(key[1]))}[/bold] in {key[0]}: {counted(len(found), 'row')}")
         for row in found.head(SHOWN).itertuples():
             out.print(escape(f"  line {row.line}, column {row.column}: {row.message} (got {row.value!r})"))
         if len(found) > SHOWN:
@@ -168,11 +173,12 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _print_summary(facts: dict[str, Any]) -> None:
     out, totals = console(), facts["totals"]
-    out.print(", ".join(f"{count:,} {name}" for name, count in facts["sizes"].items()))
+    out.print(", ".join(counted(count, name.removesuffix("s")) for name, count in facts["sizes"].items()))
     out.print("regimes: " + escape(", ".join(dict.fromkeys(facts["regimes"].values()))))
     out.print(_deficit_table(facts["largest_deficits"], totals["deficits"], out.width))
     out.print(
-        f"{totals['margin_groups']:,} margin groups, requirements {money(totals['sum_requirement'])}, "
+        f"{counted(totals['margin_groups'], 'margin group')}, "
+        f"requirements {money(totals['sum_requirement'])}, "
         f"deficits {money(totals['sum_deficit'])} {totals['base_currency']}"
     )
     out.print("reliability: " + ", ".join(f"{name} {n:,}" for name, n in totals["reliability"].items()))
@@ -190,7 +196,7 @@ def _print_summary(facts: dict[str, Any]) -> None:
 
 
 def _deficit_table(rows: list[dict[str, Any]], count: int, width: int) -> Table:
-    title = f"the largest of {count:,} deficits" if count else "no deficits"
+    title = {0: "no deficits", 1: "1 deficit"}.get(count, f"the largest of {count:,} deficits")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
     table.add_column("margin group", no_wrap=True)
     for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):

@@ -9,14 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from shockgrid.backends import get_backend
+from shockgrid.cli_common import counted
 from shockgrid.cli_views import console, money
-from shockgrid.desk.why import FIGURES, Moment, why
+from shockgrid.desk.why import FIGURES, Moment, why, why_all
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_folder import read_run_table, verify_run
 from shockgrid.io.run_request import RunRequest
 from shockgrid.io.tables import Sources
 from shockgrid.reg_t import RegtRules
 
+MOST = 20  #: margin groups that are listed
 SHOWN = ("requirement", "equity_at_marks", "excess")
 
 
@@ -28,13 +30,8 @@ def _moment(request: RunRequest) -> Moment:
     return Moment(book, market, side)
 
 
-def print_why(first: Path, last: Path, account: str) -> None:
-    """Print the steps from run to run.
-
-    Raises
-    ------
-    ShockgridError : an input of a run has changed since, or a run's own figures are not found again.
-    """
+def _moments(first: Path, last: Path) -> tuple[list[Moment], str]:
+    """The inputs of two runs, and the backend that computed both."""
     requests = [verify_run(folder) for folder in (first, last)]
     moments = [_moment(request) for request in requests]
     if requests[0].backend != requests[1].backend:
@@ -43,7 +40,46 @@ def print_why(first: Path, last: Path, account: str) -> None:
             "their last digits differ; make one of them again with --backend of the other"
         )
         raise ShockgridError(problem)
-    told = why(moments[0], moments[1], account, backend=get_backend(requests[1].backend))
+    return moments, requests[0].backend
+
+
+def print_why_all(first: Path, last: Path) -> None:
+    """Print the margin groups whose excess changed most, and what changed it.
+
+    Raises
+    ------
+    ShockgridError : an input of a run has changed since, or a run's own figures are not found again.
+    """
+    moments, backend = _moments(first, last)
+    told = why_all(*moments, backend=get_backend(backend))
+    for folder, column in ((first, "excess_before"), (last, "excess_after")):
+        known = read_run_table(folder, "accounts").set_index("margin_group")["excess"]
+        apart = (told[column] != known.loc[told["margin_group"]].to_numpy(float)).to_numpy(bool)
+        if apart.any():
+            problem = f"{folder}: excess of {told['margin_group'][apart].iloc[0]} is not found again"
+            raise ShockgridError(problem)
+    shown = told[told["excess_change"] != 0.0].head(MOST)
+    changed = int((told["excess_change"] != 0.0).sum())
+    title = f"{first} to {last}: the excess of {counted(changed, 'margin group')} of {len(told):,} changed"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("margin group")
+    for name in told.columns[1:]:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in shown.itertuples(index=False):
+        table.add_row(Text(str(row[0])), *[money(float(cell)) for cell in row[1:]])
+    console().print(table)
+    console().print(Text("in this order; another order splits the same total in another way"))
+
+
+def print_why(first: Path, last: Path, account: str) -> None:
+    """Print the steps from run to run.
+
+    Raises
+    ------
+    ShockgridError : an input of a run has changed since, or a run's own figures are not found again.
+    """
+    moments, backend = _moments(first, last)
+    told = why(moments[0], moments[1], account, backend=get_backend(backend))
     for folder, moment, row in ((first, moments[0], 0), (last, moments[1], -1)):
         groups = moment.book.accounts.set_index("account")["margin_group"]
         known = read_run_table(folder, "accounts").set_index("margin_group").loc[groups.loc[account]]

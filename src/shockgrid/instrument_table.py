@@ -246,7 +246,7 @@ def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
         dividends=number("dividends"),
         quote_lines=rows["quote_line"].fillna(0).to_numpy(np.int64),
         inverse=rows["inverse"].to_numpy(bool),
-        is_physical=option & rows["physical"].to_numpy(bool),
+        is_physical=(rows["physical"] & rows["type"].isin(["option", "future"])).to_numpy(bool),
         quote_times=rows["quote_time"].to_numpy("datetime64[ns]"),
         price_faults=rows["price_fault"].fillna("no_quote").to_numpy(object),
     )

@@ -100,7 +100,7 @@ class Instruments(_Columns):
     quote_times: NDArray[np.datetime64]  #: UTC; NaT where not given
     price_faults: Texts  #: why an option has no mark: crossed, no_quote; "" where it has one
     inverse: Mask  #: settled in coin
-    is_physical: Mask  #: an option whose exercise delivers units_per_contract; False: it pays cash
+    is_physical: Mask  #: at expiry an option or future delivers units_per_contract; False: it pays cash
 
     def coin_values(self, prices: Floats, rows: Any = slice(None)) -> Floats:
         """Prices as worth, and worth as prices: -1 / x for inverse futures, which are quoted in currency per

@@ -13,7 +13,8 @@ from shockgrid.backends.contract import Backend, Series
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.carry import NANOSECONDS_PER_YEAR
-from shockgrid.desk.calls_calendar import SessionCalendar
+from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar
+from shockgrid.desk.doors import require_kind
 from shockgrid.engine import Positions, model_values, plan
 from shockgrid.market import Market
 from shockgrid.market_series import series
@@ -57,6 +58,8 @@ def early_assignments(
     ----------
     book, market : of the close. calendar : default ``SessionCalendar.new_york()``, for the next open.
 
+    Raises InputError where one of them is something else.
+
     Returns
     -------
     One row per short position, sorted by account and symbol: account, margin_group, symbol, underlying,
@@ -68,10 +71,12 @@ def early_assignments(
     Source: R. Merton, "Theory of rational option pricing" (1973), section 3: a call is exercised early only
     just before an ex-date; values as ``shockgrid.price_american``.
     """
+    require_kind(book, Book, "book")
+    require_kind(market, Market, "market")
     engine = get_backend(backend)
     priced = calibrated(market, engine)
     whole = plan(book, priced)
-    night = _night(priced.as_of, calendar or SessionCalendar.new_york())
+    night = _night(priced.as_of, checked_calendar(calendar))
     table, held = priced.instruments, whole.positions
     short = held.quantities < 0.0
     wanted = np.unique(held.instruments[short & table.is_american[held.instruments]])

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.columns import Door
-from shockgrid.desk.calls_calendar import SessionCalendar
-from shockgrid.desk.calls_table import CallRules, call_rules
+from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar
+from shockgrid.desk.calls_figures import amounts_of, to_cents
+from shockgrid.desk.calls_table import CallRules, checked_rules
 from shockgrid.errors import InputError
 from shockgrid.requirement import MarginResult
-from shockgrid.requirement.equity import in_cents
 
 MEASURED = ("fed", "intraday")  #: kinds that a margin run does not see
-LARGEST_AMOUNT = 9e16  #: in cents it just fits 64 bits
+#: what a call profile does with a deficit while the exchange is open; at any other time it is called
+IN_SESSION: Mapping[str, str] = {
+    "eod_batch": "wait",
+    "intraday_with_approval": "approve",
+    "automatic": "call",
+}
 DOUBTED = ("PARTIAL", "UNRELIABLE")  #: nothing is done automatically on figures of these
 MONEY = (
     "deficit",
@@ -40,13 +45,13 @@ COLUMNS = (
     "worst_price_shock",
     "worst_vol_shock",
     "reliability",
+    "call_profile",
     "action",
     "cures",
     "source",
     "confidence",
 )
 _FROM_RULES = ("ignore_below", "amends", "source", "confidence")
-_FROM_ACCOUNTS = ("currency", "worst_scenario", "worst_price_shock", "worst_vol_shock", "reliability")
 
 
 def margin_calls(
@@ -73,11 +78,15 @@ def margin_calls(
     One row per margin group and kind with a deficit, sorted: margin_group, kind, trade_date (date), due_utc,
     deficit (what is called), exchange_deficit and house_deficit (both sides, whichever is called; NaN for a
     side that was not asked for), equity, exchange_requirement, house_requirement, minimum_equity, currency,
-    the worst scenario, reliability, action, cures, and the source and confidence of the rule.
+    the worst scenario, reliability, call_profile, action, cures, and the source and confidence of the rule.
 
     Money is in the margin group's currency, each amount rounded half up to the cent; deficits are
-    differences of the rounded amounts, so that what is shown adds up. ``action`` is ``call``, or ``held``
-    where the figures are PARTIAL or UNRELIABLE: there a person decides.
+    differences of the rounded amounts, so that what is shown adds up.
+
+    ``action`` goes by the program's ``call_profile``: ``call``; while the exchange is open also ``wait``
+    (``eod_batch``: calls are made on the figures of the close) and ``approve`` (``intraday_with_approval``:
+    a call that a person must agree to). It is ``held`` where the figures are PARTIAL or UNRELIABLE: there a
+    person decides. Without a policy the profile is ``eod_batch``.
 
     Kinds: below the exchange's requirement ``pm_deficiency`` under a portfolio margin regime, else
     ``exchange``; below the house's ``house``; equity below the program's minimum ``pm_minimum_equity``. A
@@ -89,7 +98,7 @@ def margin_calls(
 
     Source: rules and due dates in ``regimes/parameters/calls-2026-06-04.toml``.
     """
-    rules, calendar = rules or call_rules(), calendar or SessionCalendar.new_york()
+    rules, calendar = checked_rules(rules), checked_calendar(calendar)
     found = deficits(result, as_of, calendar, rules=rules, measured=measured)
     wanted = found[found["deficit"] > found["ignore_below"]]
     return wanted[list(COLUMNS)].reset_index(drop=True)
@@ -107,7 +116,7 @@ def deficits(
 
     Also ``ignore_below``, and ``amends``: whether an open call of the kind takes a new deficit up.
     """
-    accounts = _amounts(result if isinstance(result, pd.DataFrame) else result.accounts)
+    accounts = amounts_of(result)
     trade_date = calendar.trade_date(as_of)
     places, kinds, amounts = _measured_here(accounts, rules)
     if measured is not None:
@@ -126,10 +135,22 @@ def deficits(
         "due_utc": dues.take(codes),
         **{name: np.array([getattr(row, name) for row in facts])[codes] for name in _FROM_RULES},
         "cures": np.array([", ".join(row.cures) for row in facts], object)[codes],
-        "action": np.where(rows["reliability"].isin(DOUBTED), "held", "call"),
+        "action": _actions(rows, calendar.in_session(as_of)),
     }
     rows = rows.assign(**columns)
     return rows.sort_values(["margin_group", "kind"], kind="stable", ignore_index=True)
+
+
+def _actions(rows: pd.DataFrame, in_session: bool) -> Texts:
+    """What is done about each deficit."""
+    codes, profiles = pd.factorize(rows["call_profile"])
+    strange = [profile for profile in profiles if profile not in IN_SESSION]
+    if strange:
+        problem = f"expected one of {', '.join(IN_SESSION)}"
+        raise InputError(problem, table="accounts", column="call_profile", value=strange[0])
+    chosen = [IN_SESSION[profile] if in_session else "call" for profile in profiles]
+    doubted = rows["reliability"].isin(DOUBTED).to_numpy(bool)
+    return np.where(doubted, "held", np.array([*chosen, ""], object)[codes])
 
 
 def _measured_here(accounts: pd.DataFrame, rules: CallRules) -> tuple[Codes, Texts, Floats]:
@@ -146,59 +167,6 @@ def _measured_here(accounts: pd.DataFrame, rules: CallRules) -> tuple[Codes, Tex
     places = np.concatenate([np.flatnonzero(mask) for _, mask, _ in parts])
     kinds = np.repeat(np.array([kind for kind, _, _ in parts], object), [mask.sum() for _, mask, _ in parts])
     return places, kinds, np.concatenate([amounts[mask] for _, mask, amounts in parts])
-
-
-def to_cents(amounts: Any) -> NDArray[np.int64]:
-    """Whole cents of amounts of money, rounded half up.
-
-    >>> to_cents([319.99, -0.005, 2819.985]).tolist()
-    [31999, 0, 281999]
-    """
-    return in_cents(amounts).astype(np.int64)
-
-
-def _amounts(accounts: pd.DataFrame) -> pd.DataFrame:
-    """The columns of an accounts frame that calls need, money to the cent, and both sides' deficits."""
-    needed = ["margin_group", "equity_at_marks", "exchange_requirement", "house_requirement"]
-    needed += ["minimum_equity", "exchange_regime", *_FROM_ACCOUNTS]
-    missing = [name for name in needed if name not in accounts.columns]
-    if "pairing_benefit" in accounts.columns:
-        problem = (
-            "strategy-based margin has no exchange and house side: its deficits can be given as measured"
-        )
-        raise InputError(problem, table="accounts", column=missing[0])
-    if missing:
-        problem = "required column is missing: expected the accounts of a margin run"
-        raise InputError(problem, table="accounts", column=missing[0])
-    columns: dict[str, Any] = {name: accounts[name].to_numpy() for name in ("margin_group", *_FROM_ACCOUNTS)}
-    columns["exchange_regime"] = accounts["exchange_regime"].to_numpy(object)
-    for name in ("equity_at_marks", "exchange_requirement", "house_requirement", "minimum_equity"):
-        _require_amounts(accounts, name, may_lack=name.endswith("_requirement"))
-    columns["equity"] = _to_the_cent(accounts["equity_at_marks"])
-    for name in ("exchange_requirement", "house_requirement", "minimum_equity"):
-        columns[name] = _to_the_cent(accounts[name])
-    for side in ("exchange", "house"):
-        lacking = np.maximum(columns[f"{side}_requirement"] - columns["equity"], 0.0)
-        columns[f"{side}_deficit"] = _to_the_cent(lacking)
-    return pd.DataFrame(columns)
-
-
-def _require_amounts(accounts: pd.DataFrame, name: str, *, may_lack: bool) -> None:
-    values = accounts[name].to_numpy(np.float64)
-    fits = np.abs(values) <= LARGEST_AMOUNT
-    bad = np.flatnonzero(~(fits | (np.isnan(values) & may_lack)))
-    if len(bad):
-        problem = f"margin group {accounts['margin_group'].iloc[bad[0]]}: expected an amount of money"
-        raise InputError(problem, table="accounts", column=name, value=float(values[bad[0]]))
-
-
-def _to_the_cent(amounts: pd.Series | Floats) -> Floats:
-    """Amounts rounded half up to the cent; NaN stays."""
-    values = np.asarray(amounts, np.float64)
-    known = np.isfinite(values)
-    rounded = np.full(values.shape, np.nan)
-    rounded[known] = to_cents(values[known]) / 100.0
-    return rounded
 
 
 def _measured(source: pd.DataFrame, accounts: pd.DataFrame) -> tuple[Codes, Texts, Floats]:

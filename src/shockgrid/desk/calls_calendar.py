@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from shockgrid.desk.doors import require_kind
 from shockgrid.errors import InputError
 from shockgrid.expiries import Instants, sessions
 
@@ -49,8 +50,13 @@ class SessionCalendar:
 
         Raises
         ------
-        InputError : the trade date is no session, or the calendar ends before.
+        InputError : the trade date is no session, the calendar ends before, or the number is below 0.
         """
+        require_kind(trade_date, date, "trade_date")
+        require_kind(count, int, "count")
+        if count < 0:
+            problem = "expected a number of sessions of at least 0"
+            raise InputError(problem, table="calls", column="count", value=count)
         row = int(np.searchsorted(self.dates, np.datetime64(trade_date)))
         if row >= len(self.dates) or self._date(row) != trade_date:
             problem = "expected a session of the exchange"
@@ -66,9 +72,14 @@ class SessionCalendar:
         row = int(np.searchsorted(self.dates, day.astype("datetime64[D]")))
         return row < len(self.dates) and bool(self.dates[row] == day.astype("datetime64[D]"))
 
-    def _opened(self, as_of: datetime) -> int:
-        stamp = instant_of(as_of).tz_convert("UTC").tz_localize(None).to_datetime64()
+    def in_session(self, as_of: datetime) -> bool:
+        """Whether the exchange is open at an instant; at the instant of the close it is not any more."""
+        stamp = _bare(as_of)
         row = int(np.searchsorted(self.opens, stamp, side="right")) - 1
+        return row >= 0 and bool(stamp < self.closes[row])
+
+    def _opened(self, as_of: datetime) -> int:
+        row = int(np.searchsorted(self.opens, _bare(as_of), side="right")) - 1
         if row < 0 or row >= len(self.dates) - 1:
             problem = f"expected an instant between {self._date(0)} and {self._date(len(self.dates) - 1)}"
             raise InputError(problem, column="as_of", value=str(as_of))
@@ -77,6 +88,18 @@ class SessionCalendar:
     def _date(self, row: int) -> date:
         found: date = self.dates[row].astype("datetime64[D]").item()
         return found
+
+
+def checked_calendar(calendar: object) -> SessionCalendar:
+    """The calendar to count in, New York's for None. Raises InputError for anything else."""
+    if calendar is None:
+        return SessionCalendar.new_york()
+    require_kind(calendar, SessionCalendar, "calendar")
+    return cast("SessionCalendar", calendar)
+
+
+def _bare(as_of: datetime) -> np.datetime64:
+    return instant_of(as_of).tz_convert("UTC").tz_localize(None).to_datetime64()
 
 
 def instant_text(instant: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,24 +12,38 @@ from typing import Any
 import pandas as pd
 
 from shockgrid.desk.calls import deficits
-from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
+from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar, instant_text
 from shockgrid.desk.calls_plan import Evidence, Held, RunPlan
-from shockgrid.desk.calls_states import Call, Calls, Event
-from shockgrid.desk.calls_table import CURES, CallRules, call_rules
+from shockgrid.desk.calls_states import OPEN, Call, Calls, Event
+from shockgrid.desk.calls_table import CURES, CallRules, checked_rules
+from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import Ledger
 from shockgrid.errors import InputError, LedgerError
 from shockgrid.requirement import MarginResult
 
-ACTS = ("promise", "return", "cure", "correct", "extend", "waive", "liquidate", "close")  #: a person's
+ACTS = (
+    "approve",
+    "amend",
+    "promise",
+    "return",
+    "cure",
+    "correct",
+    "extend",
+    "waive",
+    "liquidate",
+    "close",
+)  #: a person's
 ATTEMPTS = 3  #: at an append when another process keeps writing in between
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a margin run led to: events that were written, and what was left to a person and why."""
+    """What a margin run led to: events that were written, what was left to a person, and what waits for a
+    later run; each with its reason."""
 
     events: tuple[Event, ...]
     held: tuple[Held, ...]
+    waiting: tuple[Held, ...] = ()
 
 
 class CallDesk:
@@ -41,11 +55,11 @@ class CallDesk:
     def __init__(
         self, ledger: Ledger, *, calendar: SessionCalendar | None = None, rules: CallRules | None = None
     ) -> None:
+        require_kind(ledger, Ledger, "ledger")
         self.calls = Calls()
         self.sequence = 0  #: of the last row taken in
         self._ledger = ledger
-        self._calendar = calendar or SessionCalendar.new_york()
-        self._rules = rules or call_rules()
+        self._calendar, self._rules = checked_calendar(calendar), checked_rules(rules)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -61,26 +75,42 @@ class CallDesk:
         evidence: Evidence,
         *,
         measured: pd.DataFrame | None = None,
+        confirmed: Collection[str] | None = None,
     ) -> RunOutcome:
         """Issue, amend, meet and expire calls by a margin run; all of it is one batch of the ledger.
 
-        A new deficit makes a call; an open one of a kind that amends takes it up, with the due date it has.
+        A new deficit makes a call, or what its margin group's profile says (``margin_calls``): ``approve``
+        proposes one, ``wait`` leaves it to the run of the close, which also issues what is still proposed. An
+        open call of a kind that amends takes a deficit up, with the due date it has.
         Where prices may cure (see the table) the call follows the deficit down and is met when it is gone.
         What is due and outstanding expires, on a session. Nothing of the kind is done on PARTIAL or
         UNRELIABLE figures: that is ``held``, with the reason. The same run again changes nothing. The book of
         a run is taken to hold every deposit that was recorded before it.
+
+        Parameters
+        ----------
+        confirmed : margin groups whose breach has been confirmed; nobody else is called. None for all.
 
         Raises
         ------
         InputError : ``as_of`` is before that of the last run, or not usable.
         LedgerError : nothing of the run has been acknowledged; it can be tried again.
         """
+        for name in ("run_id", "market_hash", "parameters_hash"):
+            require_kind(getattr(evidence, name, None), str, f"evidence.{name}")
+            if not getattr(evidence, name):
+                problem = "expected evidence of the run, found nothing"
+                raise InputError(problem, column=f"evidence.{name}")
         stamp = instant_text(as_of)
         table = deficits(result, as_of, self._calendar, rules=self._rules, measured=measured)
         rules_hash = f"{evidence.parameters_hash}{self._rules.fingerprint()}"
         proof = replace(evidence, parameters_hash=hashlib.sha256(rules_hash.encode()).hexdigest())
         session = self._calendar.is_session(as_of)
+        if confirmed is not None:
+            strangers = ~table["margin_group"].isin(confirmed)
+            table["action"] = table["action"].mask(strangers & (table["action"] != "held"), "unconfirmed")
         held: list[Held] = []
+        waiting: list[Held] = []
 
         def planned() -> list[Event]:
             plan = RunPlan(self.calls, stamp, proof, is_session=session)
@@ -89,10 +119,10 @@ class CallDesk:
                 problem = f"a run as of {self.calls.last_run_utc} has been looked at already"
                 raise InputError(problem, table="ledger", column="as_of", value=stamp)
             events = plan.events(table)
-            held[:] = plan.held
+            held[:], waiting[:] = plan.held, plan.waiting
             return [] if looked_at else events
 
-        return RunOutcome(tuple(self._write(planned)), tuple(held))
+        return RunOutcome(tuple(self._write(planned)), tuple(held), tuple(waiting))
 
     def record(
         self,
@@ -111,9 +141,10 @@ class CallDesk:
 
         Parameters
         ----------
-        event : promise (funds on their way), return (they did not come), cure (with manner: deposit, market,
-            hedge or liquidation), correct (``cents`` signed, added to what is cured; says why), extend (to
-            ``due``), waive, liquidate, close.
+        event : approve (a proposal: it is issued then), amend (``cents`` called in all from now on, more
+            than before), promise (funds on their way), return (they did not come), cure (with manner:
+            deposit, market, hedge or liquidation), correct (``cents`` signed, added to what is cured; says
+            why), extend (to ``due``), waive, liquidate, close.
         at : when, with its zone.
         key : of idempotency; by default the content, so that the same act at the same instant is one.
 
@@ -123,6 +154,10 @@ class CallDesk:
             correction would open a second call of a kind that has one.
         LedgerError : it has not been acknowledged.
         """
+        texts = {"call_id": call_id, "operator": operator, "reason": reason, "manner": manner, "key": key}
+        for name, value in texts.items():
+            require_kind(value, str, name)
+        require_kind(cents, int, "cents")
         stamp = instant_text(at)
         _require_act(event, operator, reason, cents, manner)
 
@@ -140,7 +175,7 @@ class CallDesk:
                 fresh = replace(fresh, key=f"act/{hashlib.sha256(text).hexdigest()}")
             earlier = self._ledger.known([fresh.key]).get(fresh.key)
             if earlier is None:
-                self._require_sense(call, event, manner)
+                self._require_sense(call, fresh)
             of = earlier or self.calls
             return [replace(fresh, market_hash=of.market_hash, parameters_hash=of.parameters_hash)]
 
@@ -171,21 +206,24 @@ class CallDesk:
         known = self._ledger.known([event.key for event in events])
         return [event for event in events if known.get(event.key) != event]
 
-    def _require_sense(self, call: Call, event: str, manner: str) -> None:
+    def _require_sense(self, call: Call, act: Event) -> None:
         """A cure must be one of the kind's; a correction must not open a second call beside another."""
         row = self._rules.row(call.kind, datetime.fromisoformat(call.trade_date).date())
-        if event == "cure" and manner not in row.cures:
+        if act.event == "cure" and act.manner not in row.cures:
             problem = f"a call of kind {call.kind} is cured by {', '.join(row.cures)}"
-            raise InputError(problem, table="ledger", column="manner", value=manner)
+            raise InputError(problem, table="ledger", column="manner", value=act.manner)
+        if act.event == "amend" and (call.state not in OPEN or act.cents <= call.called_cents):
+            problem = f"expected an open call and more than the {call.called_cents} cents it is for"
+            raise InputError(problem, table="ledger", column="cents", value=act.cents)
         others = [other for other in self.calls.unresolved(call.margin_group, call.kind) if other != call]
-        if event == "correct" and row.amends and others:
+        if act.event == "correct" and row.amends and others:
             problem = f"{others[0].call_id} is open and takes up what is missing; close this one"
             raise InputError(problem, table="ledger", column="call_id", value=call.call_id)
 
 
 def _require_act(event: str, operator: str, reason: str, cents: int, manner: str) -> None:
-    sized = event in ("promise", "cure", "correct")
-    explained = event in ("correct", "extend", "waive")
+    sized = event in ("amend", "promise", "cure", "correct")
+    explained = event in ("amend", "correct", "extend", "waive")
     faults: list[tuple[bool, str, str, Any]] = [
         (event not in ACTS, "event", f"expected one of {', '.join(ACTS)}", event),
         (not operator.strip(), "operator", "expected the name of who did it", operator),

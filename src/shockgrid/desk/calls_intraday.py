@@ -10,9 +10,9 @@ import pandas as pd
 
 from shockgrid.columns import Door
 from shockgrid.desk.calls import require_clean
-from shockgrid.desk.calls_calendar import SessionCalendar
+from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar, instant_of
 from shockgrid.desk.calls_states import UNRESOLVED, Call
-from shockgrid.desk.calls_table import CallRules, call_rules
+from shockgrid.desk.calls_table import CallRules, checked_rules
 
 KINDS = ("trade", "withdrawal", "deposit", "market")
 REDUCING = ("trade", "withdrawal")  #: what can be a reducing transaction; a fall of the market is none
@@ -52,7 +52,7 @@ def intraday_deficits(
     >>> intraday_deficits(day, start)["deficit"].tolist()
     [20000.0]
     """
-    rules = rules or call_rules()
+    rules = checked_rules(rules)
     start = _opening(opening)
     rows = _changes(changes, start.index)
     reducing = (rows["kind"].isin(REDUCING) & (rows["change"] < 0.0)).to_numpy(bool)
@@ -84,8 +84,8 @@ def intraday_freezes(
 
     Source: SR-FINRA-2025-017 (Rel. 34-105226).
     """
-    rules = rules or call_rules()
-    now, found = pd.Timestamp(as_of), []
+    rules, calendar = checked_rules(rules), checked_calendar(calendar)
+    now, found = instant_of(as_of), []
     for call in calls.values():
         if call.kind != "intraday" or call.state not in UNRESOLVED or call.outstanding_cents == 0:
             continue

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from shockgrid.desk.calls import DOUBTED, MONEY, to_cents
+from shockgrid.desk.calls import DOUBTED, MONEY
 from shockgrid.desk.calls_calendar import instant_text
-from shockgrid.desk.calls_states import OPEN, RUN, UNRESOLVED, Call, Calls, Event, advanced, call_id
+from shockgrid.desk.calls_figures import to_cents
+from shockgrid.desk.calls_states import OPEN, PROPOSED, RUN, UNRESOLVED, Call, Calls, Event, advanced, call_id
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Evidence:
 
 
 class Held(NamedTuple):
-    """Something that is not done automatically."""
+    """Something that is not done now."""
 
     margin_group: str
     kind: str
@@ -32,11 +33,22 @@ class Held(NamedTuple):
     why: str
 
 
+#: why a deficit is passed over for now
+WAITING = {
+    "wait": "waits for the close: its profile is {call_profile}",
+    "unconfirmed": "its breach is not confirmed yet",
+}
+
+
 class RunPlan:
-    """The events of one run over the calls there are; ``held`` is what it leaves to a person."""
+    """The events of one run over the calls there are.
+
+    ``held`` is what it leaves to a person, ``waiting`` what a later run will take up by itself.
+    """
 
     def __init__(self, calls: Calls, stamp: str, evidence: Evidence, *, is_session: bool) -> None:
         self.held: list[Held] = []
+        self.waiting: list[Held] = []
         self._calls = dict(calls.by_id)
         self._stamp, self._evidence, self._is_session = stamp, evidence, is_session
         self.key = f"{evidence.run_id}/{stamp}/{RUN}"  #: of the event that says the run was looked at
@@ -75,25 +87,53 @@ class RunPlan:
             why = f"its figures are {row['reliability']}"
             self.held.append(Held(group, kind, call.call_id if call else "", why))
             return
-        if call is None:
-            if deficit > int(to_cents(row["ignore_below"])):
-                self._add("issue", identity, row, deficit, due=instant_text(row["due_utc"]))
-        elif call.state != "waived":
+        least = int(to_cents(row["ignore_below"]))
+        if call is not None and call.stands_waived:
+            return
+        if row["action"] in WAITING:
+            if deficit > (_taken_up(call, row) if call else least):
+                why = WAITING[row["action"]].format(**row)
+                self.waiting.append(Held(group, kind, call.call_id if call else "", why))
+        elif call is None:
+            if deficit > least:
+                event = "issue" if row["action"] == "call" else "propose"
+                self._add(event, identity, row, deficit, due=instant_text(row["due_utc"]))
+                self._hold_proposed(self._calls[identity])
+        elif call.state == PROPOSED:
+            self._follow(call, row, deficit if deficit > least else 0)
+        else:
             self._amend(call, row, deficit)
+
+    def _follow(self, call: Call, row: dict[str, Any], deficit: int) -> None:
+        """A proposal is what the deficit is, and is made a call where nobody needs to approve it any more."""
+        if deficit != _taken_up(call, row):
+            self._add("amend", call.call_id, row, _called(call, row, deficit))
+        if deficit and row["action"] == "call":
+            self._add("approve", call.call_id, row, 0)
 
     def _amend(self, call: Call, row: dict[str, Any], deficit: int) -> None:
         """The open call takes the deficit up; down only where prices may cure it."""
-        if not row["amends"]:  # measured of one day: it does not shrink with what was paid
-            if deficit > call.called_cents:
-                self._add("amend", call.call_id, row, deficit)
-            return
-        falls = deficit < call.outstanding_cents and "market" in row["cures"].split(", ")
-        if falls or deficit > call.outstanding_cents:
-            self._add("amend", call.call_id, row, call.cured_cents + deficit)
+        taken_up = _taken_up(call, row)
+        falls = row["amends"] and deficit < taken_up and "market" in row["cures"].split(", ")
+        cents = _called(call, row, deficit)
+        if deficit > taken_up and row["action"] == "approve" and call.state in ("met", "closed"):
+            self._add("propose", call.call_id, row, cents, due=call.due_utc)
+            self._hold_proposed(self._calls[call.call_id])
+        elif deficit > taken_up and row["action"] == "approve":
+            why = f"asks for {(deficit - taken_up) / 100:,.2f} more: a person may amend it"
+            self.held.append(Held(call.margin_group, call.kind, call.call_id, why))
+        elif falls or deficit > taken_up:
+            self._add("amend", call.call_id, row, cents)
+
+    def _hold_proposed(self, call: Call) -> None:
+        if call.state == PROPOSED:
+            why = "is proposed: a person approves or waives it"
+            self.held.append(Held(call.margin_group, call.kind, call.call_id, why))
 
     def _expire(self, group: str, kind: str, row: dict[str, Any] | None, reliability: str) -> None:
         for identity in self._live[group, kind]:
             call = self._calls[identity]
+            self._hold_proposed(call)
             due = call.state in OPEN and call.due_utc <= self._stamp and call.outstanding_cents > 0
             if not due:
                 continue
@@ -125,6 +165,18 @@ class RunPlan:
         )
         self._calls[identity] = advanced(self._calls.get(identity), fresh)
         self._events.append(fresh)
+
+
+def _taken_up(call: Call, row: dict[str, Any]) -> int:
+    """The deficit that a call stands for. One measured of a day does not shrink with what was paid."""
+    if call.state == "closed":
+        return 0 if row["amends"] else call.cured_cents
+    return call.outstanding_cents if row["amends"] else call.called_cents
+
+
+def _called(call: Call, row: dict[str, Any], deficit: int) -> int:
+    """What a call is for in all once it takes up a deficit."""
+    return deficit + (call.cured_cents if row["amends"] else 0)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, Any]:

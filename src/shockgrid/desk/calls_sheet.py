@@ -44,6 +44,13 @@ _SURE = {
     "third_party": "As a broker publishes it.",
     "unconfirmed": "Not confirmed by a text of the rule.",
 }
+#: what is said of a deficit, by what is done about it
+ACTIONS = {
+    "call": "Margin call",
+    "held": "To be looked at by hand",
+    "approve": "A margin call that waits for approval",
+    "wait": "No margin call before the close, if it is there then",
+}
 CALL_WORDS = {
     "fed": "Regulation T initial margin",
     "exchange": "Exchange maintenance",
@@ -109,9 +116,8 @@ def _verdict(sheet: Sheet) -> list[str]:
         return [f'<div class="call fine"><p>No call: equity is {excess} above the requirement.</p></div>']
     boxes = []
     for call in sheet.calls.to_dict("records"):
-        held = call["action"] == "held"
         words = escape(CALL_WORDS[call["kind"]])
-        what = "To be looked at by hand" if held else "Margin call"
+        what, held = ACTIONS[call["action"]], call["action"] != "call"
         boxes += [
             f'<div class="call{" held" if held else ""}">',
             f"<p><strong>{what}: {_money(call['deficit'])}</strong> ({words}), due "

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from shockgrid.errors import InputError
 
+PROPOSED = "proposed"  #: waits for a person to approve it; the customer has not been told
 OPEN = ("issued", "funds_pending", "part_met", "extended")  #: the customer still has time
-UNRESOLVED = (*OPEN, "expired", "liquidation")
+UNRESOLVED = (PROPOSED, *OPEN, "expired", "liquidation")
 STATES = (*UNRESOLVED, "met", "waived", "closed")
 
 RUN = "run"  #: that a margin run was looked at; belongs to no call
@@ -27,7 +28,12 @@ WHILE_DUE: Mapping[str, tuple[str, str]] = {
 #: state -> event -> the next state (while something is outstanding, when nothing is). All else is refused.
 #: "" is no call yet. A call that is part_met by 0 is issued again.
 TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "": {"issue": ("issued", "issued")},
+    "": {"issue": ("issued", "issued"), "propose": (PROPOSED, PROPOSED)},
+    PROPOSED: {
+        "amend": (PROPOSED, "closed"),
+        "approve": ("issued", "issued"),
+        "waive": ("waived", "waived"),
+    },
     "issued": {
         "amend": ("issued", "met"),
         **WHILE_DUE,
@@ -58,9 +64,18 @@ TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "correct": ("liquidation", "closed"),
         "close": ("closed", "closed"),
     },
-    "met": {"amend": ("part_met", "met"), "correct": ("part_met", "met"), "close": ("closed", "closed")},
+    "met": {
+        "amend": ("part_met", "met"),
+        "propose": (PROPOSED, PROPOSED),
+        "correct": ("part_met", "met"),
+        "close": ("closed", "closed"),
+    },
     "waived": {"close": ("closed", "closed")},
-    "closed": {"amend": ("part_met", "closed"), "correct": ("part_met", "closed")},
+    "closed": {
+        "amend": ("part_met", "closed"),
+        "propose": (PROPOSED, PROPOSED),
+        "correct": ("part_met", "closed"),
+    },
 }
 EVENTS = tuple(dict.fromkeys(event for row in TRANSITIONS.values() for event in row))
 
@@ -76,8 +91,8 @@ class Event:
     margin_group: str = ""
     kind: str = ""
     trade_date: str = ""  #: ISO date
-    cents: int = 0  #: issue, amend: what is called in all; promise, cure: that much; correct: change of cured
-    due_utc: str = ""  #: issue, extend: when it is due
+    cents: int = 0  #: issue, propose, amend: called in all; promise, cure: that much; correct: its change
+    due_utc: str = ""  #: issue, propose, extend: when it is due
     manner: str = ""  #: cure: deposit, market, hedge or liquidation
     operator: str = ""  #: who did it; "" for what the run did by itself
     reason: str = ""
@@ -100,7 +115,13 @@ class Call:
     called_cents: int
     cured_cents: int = 0
     promised_cents: int = 0
+    waived: bool = False  #: by a person, whatever became of it then
     details: str = ""
+
+    @property
+    def stands_waived(self) -> bool:
+        """Whether it was waived and has not been opened again: nobody is called for it that day."""
+        return self.waived and self.state in ("waived", "closed")
 
     @property
     def outstanding_cents(self) -> int:
@@ -180,7 +201,11 @@ def advanced(call: Call | None, event: Event) -> Call:
 
 
 def _amounts(call: Call, event: Event) -> Call:
-    if event.event == "amend":
+    if event.event == "approve":
+        return replace(call, issued_utc=event.at_utc)
+    if event.event == "waive":
+        return replace(call, waived=True)
+    if event.event in ("amend", "propose"):
         return replace(call, called_cents=event.cents, details=event.details)
     if event.event == "promise":
         return replace(call, promised_cents=call.promised_cents + event.cents)
@@ -204,11 +229,11 @@ def _amounts(call: Call, event: Event) -> Call:
 
 
 def _require_amount(event: Event) -> None:
-    least = {"issue": 1, "amend": 0, "promise": 1, "cure": 1}.get(event.event)
+    least = {"issue": 1, "propose": 1, "amend": 0, "promise": 1, "cure": 1}.get(event.event)
     if least is not None and event.cents < least:
         problem = f"call {event.call_id}: expected at least {least} cents"
         raise InputError(problem, table="ledger", column="cents", value=event.cents)
-    if event.event in ("issue", "extend"):
+    if event.event in ("issue", "propose", "extend"):
         try:
             zone = datetime.fromisoformat(event.due_utc).tzinfo
         except ValueError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from shockgrid.desk.doors import require_kind
 from shockgrid.errors import InputError, ParameterError
 from shockgrid.regimes.parameter_files import Amount, Count, Number, ParameterFile, Sessions, Sourced, load
 
@@ -70,7 +71,10 @@ def call_rules(path: str | Path | None = None) -> CallRules:
     Raises
     ------
     ParameterError : the file does not hold what it should; names the path inside it.
+    InputError : ``path`` is no path.
     """
+    if path is not None and not isinstance(path, Path):
+        require_kind(path, str, "path")
     rules = load(CallRules, path, PARAMETERS)
     places = [(row.kind, row.effective) for row in rules.kinds]
     for kind, effective in places:
@@ -78,3 +82,11 @@ def call_rules(path: str | Path | None = None) -> CallRules:
             problem = f"{path or PARAMETERS}: kinds: {kind} is there twice from {effective} on"
             raise ParameterError(problem)
     return rules
+
+
+def checked_rules(rules: object) -> CallRules:
+    """The table of calls to go by, the package's for None. Raises InputError for anything else."""
+    if rules is None:
+        return call_rules()
+    require_kind(rules, CallRules, "rules")
+    return cast("CallRules", rules)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shockgrid.desk.calls_states import Calls, Event
+from shockgrid.desk.doors import require_kind
 from shockgrid.errors import InputError, LedgerError
 
 GENESIS = "0" * 64  #: hash before the first row
@@ -84,6 +85,8 @@ class Ledger:
         wait_seconds : how long another writer is waited for before LedgerError ``locked``.
         create : make the file if it is not there.
         """
+        if not isinstance(place, Path):
+            require_kind(place, str, "place")
         if str(place).startswith(("postgresql://", "postgres://")):
             from shockgrid.desk.ledger_postgres import PostgresStore
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_states import Call, Calls, Event
+from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import COLUMNS, Row
 
 CALL_COLUMNS = (
@@ -77,6 +78,7 @@ def daily_record(rows: Iterable[Row], day: date, calendar: SessionCalendar) -> p
     Source: FINRA Rule 4220 (daily record of required margin): account, amount of margin required, date when
     and manner in which it was obtained or the requirement otherwise complied with.
     """
+    require_kind(day, date, "day")
     calls = Calls()
     required: dict[str, int] = {}
     complied: dict[str, str] = {}

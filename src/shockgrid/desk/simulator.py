@@ -14,12 +14,13 @@ import pandas as pd
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_desk import CallDesk
 from shockgrid.desk.calls_plan import Evidence
-from shockgrid.desk.calls_states import OPEN, Call, Event
+from shockgrid.desk.calls_states import OPEN, PROPOSED, Call, Event
 from shockgrid.desk.calls_table import call_rules
 from shockgrid.desk.ledger import Ledger
 from shockgrid.desk.ledger_sqlite import SqliteStore
 from shockgrid.desk.simulator_checks import Checks
 from shockgrid.desk.simulator_faults import Crash, FaultyStore, MemoryStore
+from shockgrid.desk.simulator_liquidation import Floor
 from shockgrid.desk.simulator_world import World
 from shockgrid.errors import InputError, LedgerError
 
@@ -36,15 +37,24 @@ class Report:
     steps: int
     events: Counter[str] = field(default_factory=Counter)  #: of the ledger, by name
     faults: Counter[str] = field(default_factory=Counter)  #: injected, by kind
+    liquidations: Counter[str] = field(default_factory=Counter)  #: plans that were judged, by how they end
     last_hash: str = ""  #: of the ledger: the same seed gives the same
 
 
-def simulate(seed: int, folder: Path | None = None, *, steps: int = STEPS, reconcile: bool = False) -> Report:
+def simulate(
+    seed: int,
+    folder: Path | None = None,
+    *,
+    steps: int = STEPS,
+    reconcile: bool = False,
+    liquidate: bool = False,
+) -> Report:
     """Drive a desk over a ledger in a folder, or in memory; after each step every invariant is checked.
 
     Prices, trades, doubtful figures, promises, late and part payments, extensions, waivers, corrections,
     restarts, disk errors, crashes in every part of a write, clocks that jump back; all of it from ``seed``.
-    With ``reconcile`` the firm at the end is margined by the engine as well.
+    With ``reconcile`` the firm at the end is margined by the engine as well; with ``liquidate`` an account of
+    spreads and covered shorts in deficit, at the prices of the end, is liquidated and each step judged.
 
     Raises
     ------
@@ -57,7 +67,7 @@ def simulate(seed: int, folder: Path | None = None, *, steps: int = STEPS, recon
         except AssertionError as error:
             problem = f"seed {seed}, step {step}: {error}"
             raise AssertionError(problem) from error
-    return run.finish(steps, reconcile=reconcile)
+    return run.finish(steps, reconcile=reconcile, liquidate=liquidate)
 
 
 class _Simulation:
@@ -98,8 +108,14 @@ class _Simulation:
         self.runs += 1
         proof = Evidence(f"run{self.runs}", f"market{self.runs}", "parameters")
         frame, before = self.world.accounts(), dict(self.desk.calls.by_id)
-        events = self.act(lambda: list(self.desk.run(frame, self.world.moment, proof).events))
-        self.checks.run(before, events, self.desk, self.world)
+        held: set[str] = set()
+
+        def act() -> list[Event]:
+            outcome = self.desk.run(frame, self.world.moment, proof)
+            held.update(row.call_id for row in outcome.held)
+            return list(outcome.events)
+
+        self.checks.run(before, self.act(act), held, self.desk, self.world)
 
     def jump(self) -> None:
         """The clock goes back an hour: a run of that moment is refused and changes nothing."""
@@ -118,7 +134,12 @@ class _Simulation:
         """What becomes of one call before the next run: nothing, or one act of the customer or the desk."""
         chance, left = self.random.random(), call.outstanding_cents
         due = pd.Timestamp(call.due_utc)
-        if call.state in OPEN and chance < 0.1:
+        if call.state == PROPOSED and chance < 0.4:
+            waived = chance < 0.1
+            self.record(call, "waive" if waived else "approve", reason="simulated" if waived else "")
+        elif call.state in OPEN and chance < 0.02:
+            self.record(call, "amend", cents=call.called_cents + 1, reason="a cent more, by a person")
+        elif call.state in OPEN and chance < 0.1:
             self.record(call, "promise", cents=left)
         elif call.state == "funds_pending" and chance < 0.2:
             self.record(call, "return")
@@ -195,8 +216,11 @@ class _Simulation:
         self.checks.acknowledge(events)
         return events
 
-    def finish(self, steps: int, *, reconcile: bool) -> Report:
-        """Reconcile with the engine where that is asked for, count, and close the ledger."""
+    def finish(self, steps: int, *, reconcile: bool, liquidate: bool) -> Report:
+        """Reconcile with the engine and liquidate where that is asked for, count, and close the ledger."""
+        if liquidate:
+            floor = Floor.drawn(self.random, self.world.prices, self.world.moment)
+            self.report.liquidations.update(floor.liquidated())
         if reconcile:
             self.checks.reconciled(self.world)
         self.report.steps = steps

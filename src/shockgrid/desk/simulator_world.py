@@ -14,6 +14,8 @@ from shockgrid.market import Market
 
 NAMES = ("AAA", "BBB", "CCC")
 ACCOUNTS = ("a1", "a2", "a3", "a4", "=cmd", "<b>")
+#: how the calls of each account are made
+PROFILES = dict(zip(ACCOUNTS, ("automatic", "intraday_with_approval", "eod_batch") * 2, strict=True))
 MINIMUM_CENTS = 500_000
 EXCHANGE_PERCENT, HOUSE_PERCENT = 15, 25
 LOT = 100  #: shares; 15 and 25 % of a lot at a price in cents are whole cents
@@ -88,6 +90,7 @@ class World:
                 "house_requirement": self.requirement(account, HOUSE_PERCENT) / 100.0,
                 "minimum_equity": MINIMUM_CENTS / 100.0,
                 "exchange_regime": "tims",
+                "call_profile": PROFILES[account],
                 "currency": "USD",
                 "worst_scenario": 0,
                 "worst_price_shock": -0.15,

@@ -26,12 +26,12 @@ DEMO_POLICY = """\
 exchange = "tims"
 house = "house"
 minimum_equity = 100000
-call_profile = "eod_batch"
+call_profile = "intraday_with_approval"
 
 [programs.market_maker]
 exchange = "tims"
 house = "house"
-call_profile = "eod_batch"
+call_profile = "automatic"
 """
 
 

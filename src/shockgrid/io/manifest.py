@@ -41,7 +41,9 @@ def build_manifest(outcome: Outcome, stage: Path) -> dict[str, Any]:
     request, result = outcome.request, outcome.result
     root = request.market.parent.parent if request.embedded else None
     files = {
-        path.relative_to(root).as_posix() if root else str(path.resolve()): found
+        path.relative_to(root).as_posix()
+        if root and path.is_relative_to(root)
+        else str(path.resolve()): found
         for path, found in outcome.hashes.items()
     }
     outputs = {path.name: sha256(path) for path in sorted(stage.iterdir()) if path.is_file()}

@@ -77,7 +77,7 @@ class RunRequest:
     """The inputs and choices of one run.
 
     Exactly one of ``regime`` (a name or ``path/to/file.py:name``) and ``policy`` is set. With ``embedded``
-    the folders lie under ``INPUTS`` of a run folder and travel with it.
+    the folders lie under ``INPUTS`` of a run folder and travel with it, and so does a policy that lies there.
     """
 
     market: Path
@@ -176,4 +176,5 @@ class RunRequest:
         return regt(book, read_market(self.market, column_map=column_map), side, backend=self.backend)
 
     def _shown(self, path: Path, place: str) -> str:
-        return f"{INPUTS}/{place}" if self.embedded else str(path.resolve())
+        inside = self.embedded and path.is_relative_to(self.market.parent)
+        return f"{INPUTS}/{place}" if inside else str(path.resolve())

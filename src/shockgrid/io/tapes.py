@@ -15,6 +15,7 @@ from shockgrid.columns import Door
 from shockgrid.desk.replay import Batch
 from shockgrid.desk.ticks import OPTIONAL
 from shockgrid.errors import InputError
+from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.tables import MARKET_TOML, SUFFIXES, read_file, read_market
 from shockgrid.market import Market
 
@@ -78,7 +79,7 @@ def queued(batches: Queue[Batch | None]) -> Iterator[Batch]:
         yield batch
 
 
-def snapshots(folder: Path | str) -> Iterator[Market]:
+def snapshots(folder: Path | str, column_map: ColumnMap | None = None) -> Iterator[Market]:
     """The markets of the market folders within a folder, in the order of their as_of.
 
     Raises
@@ -89,7 +90,8 @@ def snapshots(folder: Path | str) -> Iterator[Market]:
     if not folders:
         problem = f"expected market folders, each with its {MARKET_TOML}"
         raise InputError(problem, table=str(folder))
-    markets = sorted((read_market(path) for path in folders), key=lambda market: market.as_of)
+    found = (read_market(path, column_map=column_map) for path in folders)
+    markets = sorted(found, key=lambda market: market.as_of)
     moments = [market.as_of for market in markets]
     for earlier, later in pairwise(moments):
         if earlier == later:

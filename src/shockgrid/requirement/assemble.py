@@ -32,6 +32,7 @@ class Terms:
     house_runs: Codes
     minimums: Floats  #: smallest equity allowed
     exchange_regimes: Texts  #: name of the exchange's regime, "" where there is none
+    call_profiles: Texts  #: how their calls are made
     currencies: Texts
     rates: Floats  #: value of one unit of its currency in the base currency
 
@@ -43,6 +44,7 @@ class Terms:
             self.house_runs[rows],
             self.minimums[rows],
             self.exchange_regimes[rows],
+            self.call_profiles[rows],
             self.currencies[rows],
             self.rates[rows],
         )
@@ -93,6 +95,7 @@ def terms_of(whole: Plan, programs: Sequence[Program], regimes: Sequence[Any]) -
         runs("house"),
         np.array([program.minimum_equity for program in programs], np.float64),
         np.array(names, object),
+        np.array([program.call_profile for program in programs], object),
         currencies,
         _rates(whole, currencies),
     )
@@ -125,6 +128,7 @@ def account_columns(
         "below_minimum_equity": at_marks < terms.minimums,
         "minimum_equity": terms.minimums,
         "exchange_regime": terms.exchange_regimes,
+        "call_profile": terms.call_profiles,
         **{name: binding[name] for name in (*SHOWN, *lines)},
         "unpriced": charges,
         "requirement_zero_offsets": binding["requirement_zero_offsets"] + charges,

@@ -17,6 +17,7 @@ RESERVED = frozenset(
         "below_minimum_equity",
         "minimum_equity",
         "exchange_regime",
+        "call_profile",
         "worst_scenario",
         "worst_price_shock",
         "worst_vol_shock",
