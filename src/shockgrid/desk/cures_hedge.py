@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from shockgrid.desk.liquidation import position_costs, tradable_instruments
 from shockgrid.desk.liquidation_actions import Actions
 from shockgrid.desk.liquidation_costs import TradingCosts
 from shockgrid.desk.liquidation_ground import Ground
-from shockgrid.desk.liquidation_search import Search
+from shockgrid.desk.liquidation_menu import Menu
+from shockgrid.desk.liquidation_search import Search, started
 from shockgrid.engine import plan
 from shockgrid.market import Market
 from shockgrid.vol_rules import DAYS_PER_YEAR
@@ -51,23 +53,26 @@ def hedge_search(ground: Ground, costs: TradingCosts, buffer: float, halted: fro
     tradable = tradable_instruments(market, halted)[held.instruments]
     buyable = tradable & market.instruments.is_option[held.instruments]
     sizes = _sizes(ground)
-    search = Search(
+    provider = partial(_purchases, ground, buyable=buyable, sizes=sizes)
+    start = started(ground)
+    return Search(
         ground,
         own,
         np.zeros(len(held.quantities)),
-        np.zeros(len(ground.rates)),
+        buffer * start.requirements,
         "per_dollar_traded",
         buyable,
-        lambda quantities, owners: _purchases(ground, quantities, owners, buyable, sizes),
+        provider,
+        None if ground.standing is None else Menu(ground.standing, provider),
+        start,
         closing=False,
     )
-    return replace(search, buffers=buffer * search.start.requirements)
 
 
-def _purchases(ground: Ground, quantities: Floats, owners: Codes, buyable: Mask, sizes: Floats) -> Actions:
+def _purchases(ground: Ground, quantities: Floats, rows: Codes, buyable: Mask, sizes: Floats) -> Actions:
     """Buying each of these series, up to what would deliver all that is held of its underlying."""
     groups = ground.plan.positions.margin_groups
-    rows = ground.by_owner[(buyable & (quantities >= 0.0) & np.isin(groups, owners))[ground.by_owner]]
+    rows = rows[buyable[rows] & (quantities[rows] >= 0.0)]
     return Actions(groups[rows], np.arange(len(rows) + 1), rows, sizes[rows], sizes[rows].astype(np.intp))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,10 +21,11 @@ from shockgrid.desk.liquidation_costs import PositionCosts, TradingCosts, tradin
 from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
 from shockgrid.desk.liquidation_greedy import completed
 from shockgrid.desk.liquidation_ground import Ground
+from shockgrid.desk.liquidation_menu import Menu
 from shockgrid.desk.liquidation_order import Ordered, ordered
 from shockgrid.desk.liquidation_polish import searched
 from shockgrid.desk.liquidation_result import LiquidationPlan
-from shockgrid.desk.liquidation_search import OBJECTIVES, Search
+from shockgrid.desk.liquidation_search import OBJECTIVES, Search, started
 from shockgrid.desk.liquidation_trim import Draft, trimmed
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -136,16 +138,12 @@ def closing_search(
     market, held = ground.plan.market, ground.plan.positions
     own, wanted = position_costs(ground, costs)
     tradable = tradable_instruments(market, halted)[held.instruments] & (wanted | (held.quantities < 0.0))
-    search = Search(
-        ground,
-        own,
-        np.zeros(len(held.quantities)),
-        np.zeros(len(ground.rates)),
-        objective,
-        tradable,
-        lambda quantities, owners: closings(ground, quantities, owners, tradable),
-    )
-    return replace(search, buffers=buffer * search.start.requirements)
+    provider = partial(closings, ground, tradable=tradable)
+    start = started(ground)
+    menu = None if ground.standing is None else Menu(ground.standing, provider)
+    pressure = np.zeros(len(held.quantities))
+    buffers = buffer * start.requirements
+    return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start)
 
 
 def named(names: Iterable[str]) -> frozenset[str]:
@@ -209,7 +207,7 @@ def _short_of(search: Search, drafts: Mapping[int, Draft]) -> Codes:
     """Margin groups whose plan cures no more once everybody's impact is in its costs."""
     spent = np.zeros(len(search.ground.rates))
     for owner, draft in drafts.items():
-        spent[owner] = sum(float(search.bill(step).total.sum()) for step in draft.steps)
+        spent[owner] = search.costs_of(draft.steps).sum()
     state = search.at(search.start.quantities + _amounts(search, drafts), spent)
     left = search.ground.equity - spent - state.requirements
     short = [owner for owner, draft in drafts.items() if draft.cured and left[owner] < search.buffers[owner]]

@@ -17,6 +17,9 @@ HAIR = 1e-9  #: of a unit: 3 / 10 of 10 is 3
 SLICES = 20  #: sizes at which everything an account holds is cut alike
 
 
+LADDER = (*(2.0**-k for k in range(12)), *(k / 12 for k in range(1, 12)))  #: sizes tried, shares of the whole
+
+
 class Actions(NamedTuple):
     """A actions; at level k of K action a changes its positions by k / K of their totals, whole units."""
 
@@ -43,6 +46,15 @@ class Actions(NamedTuple):
         return Changes(self.owners[chosen], candidates, self.positions[places], amounts)
 
 
+def ladder(most: Codes) -> tuple[Codes, Codes]:
+    """Levels tried of actions with so many levels, and which action each is of; ascending in both."""
+    tried = np.clip(np.ceil(most[:, None] * np.array(LADDER)).astype(np.intp), 1, most[:, None])
+    tried.sort(axis=1)
+    fresh = np.ones(tried.shape, np.bool_)
+    fresh[:, 1:] = tried[:, 1:] > tried[:, :-1]
+    return np.nonzero(fresh)[0], tried[fresh]
+
+
 def sized(totals: Floats, share: float | Floats) -> Floats:
     """A share of these totals in whole units, toward zero; all of them, fractions included, at 1."""
     part = np.copysign(np.floor(np.abs(totals) * share + HAIR), totals)
@@ -61,16 +73,15 @@ def joined(parts: list[Actions]) -> Actions:
     )
 
 
-def closings(ground: Ground, quantities: Floats, owners: Codes, tradable: Mask) -> Actions:
+def closings(ground: Ground, quantities: Floats, rows: Codes, tradable: Mask) -> Actions:
     """Every closing of a single position, of two legs and of a structure in one class group.
+
+    ``rows`` are the positions to look at, whole class groups in the order of ``Ground.by_owner``.
 
     Two legs are closed in proportion to what is held, and one against one by what they deliver. A structure
     is everything of one class group, or of one expiry in it, in proportion.
     """
-    rows = ground.by_owner
-    live = (quantities[rows] != 0.0) & tradable[rows]
-    live &= np.isin(ground.plan.positions.margin_groups[rows], owners)
-    rows = rows[live]
+    rows = rows[(quantities[rows] != 0.0) & tradable[rows]]
     held = quantities[rows]
     keys = _leaf_keys(ground, rows)
     singles = _proportional(ground, rows, held, np.arange(len(rows)))
@@ -84,10 +95,8 @@ def closings(ground: Ground, quantities: Floats, owners: Codes, tradable: Mask) 
 
 def slices(ground: Ground, quantities: Floats, owners: Codes, tradable: Mask) -> Actions:
     """Everything each of these margin groups holds, cut alike."""
-    rows = ground.by_owner
-    live = (quantities[rows] != 0.0) & tradable[rows]
-    live &= np.isin(ground.plan.positions.margin_groups[rows], owners)
-    rows = rows[live]
+    rows = ground.positions_of(owners)
+    rows = rows[(quantities[rows] != 0.0) & tradable[rows]]
     group_of = ground.plan.positions.margin_groups[rows]
     actions = _proportional(ground, rows, quantities[rows], group_of)
     return actions._replace(levels=np.full(len(actions.owners), SLICES))
@@ -110,7 +119,7 @@ def _pairs(ground: Ground, rows: Codes, held: Floats, keys: Codes) -> list[Actio
     last = np.searchsorted(keys, keys, side="right")
     first = np.arange(len(rows)) + 1
     owners = ground.plan.positions.margin_groups[rows]
-    sizes = np.bincount(owners)[owners]
+    sizes = np.diff(ground.starts)[owners]
     second, counts = runs(first, np.minimum(last, first + np.clip(MOST_PAIRS // sizes, 1, NEIGHBOURS)))
     first = np.repeat(np.arange(len(rows)), counts)
     if len(first) == 0:

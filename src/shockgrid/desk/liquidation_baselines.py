@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_actions import Actions, slices
-from shockgrid.desk.liquidation_cover import cover_of
-from shockgrid.desk.liquidation_search import Search, Step
+from shockgrid.desk.liquidation_changes import Changes
+from shockgrid.desk.liquidation_copies import runs
+from shockgrid.desk.liquidation_cover import cover_of, opens_risk
+from shockgrid.desk.liquidation_found import Step
+from shockgrid.desk.liquidation_search import LARGE_BOOK, LEAST, Search
 from shockgrid.desk.liquidation_trim import Draft, shrunk
 
 BASELINES = ("losers_first", "largest_first", "pro_rata")
@@ -24,6 +29,7 @@ class Baseline(NamedTuple):
     freed: Floats
     costs: Floats
     cured: Mask
+    uncovers: Mask  #: leaves more short options uncovered than there were, which no plan does
 
 
 def baseline(search: Search, owners: Codes, rule: str) -> Baseline:
@@ -41,10 +47,20 @@ def baseline(search: Search, owners: Codes, rule: str) -> Baseline:
         for step in (step for step in draft.steps if step.level > 0):
             quantities[step.positions] += step.amounts
             figures[0, owner] += (np.abs(step.amounts) * search.costs.money[step.positions]).sum()
-            figures[1, owner] += search.bill(step).total.sum()
+            figures[1, owner] += search.costs_of([step])[0]
     freed = start.requirements - search.at(quantities, figures[1]).requirements
     cures = np.array([owner in drafts and drafts[owner].cured for owner in range(count)])
-    return Baseline(figures[0], freed, figures[1], cures)
+    return Baseline(figures[0], freed, figures[1], cures, _uncovers(search, quantities))
+
+
+def _uncovers(search: Search, quantities: Floats) -> Mask:
+    """Which margin groups [M] have more short options uncovered at these quantities than at the start."""
+    ground, start = search.ground, search.start.quantities
+    moved = np.flatnonzero(quantities != start)
+    moved = moved[np.argsort(ground.ranks[moved])]
+    every, owners = np.arange(len(ground.rates)), ground.plan.positions.margin_groups[moved]
+    changes = Changes(every, owners, moved, (quantities - start)[moved])
+    return opens_risk(ground, start, changes, cover_of(ground, start))
 
 
 def _pro_rata(search: Search, owners: Codes) -> dict[int, Draft]:
@@ -58,7 +74,71 @@ def _pro_rata(search: Search, owners: Codes) -> dict[int, Draft]:
     }
 
 
-def _one_by_one(search: Search, owners: Codes, rule: str) -> dict[int, Draft]:
+def cheaper(search: Search, drafts: Mapping[int, Draft]) -> dict[int, Draft]:
+    """Plans by the rules that take less than these ones, and leave no more short options uncovered."""
+    found: dict[int, Draft] = {}
+    owners = np.array(sorted(drafts), np.intp)
+    limits = np.zeros(len(search.ground.rates))
+    for owner, draft in drafts.items():
+        limits[owner] = draft.weight if draft.cured else np.inf
+    for rule in BASELINES:
+        way = (
+            _alike_within(search, owners, limits)
+            if rule == "pro_rata"
+            else _prefixes(search, owners, limits, rule)
+        )
+        last = {owner: len(draft.steps) - 1 for owner, draft in way.items()}
+        for owner, draft in shrunk(search, way, last).items():
+            if draft.weight < limits[owner]:
+                found[owner], limits[owner] = draft, draft.weight
+    return found
+
+
+def _prefixes(search: Search, owners: Codes, limits: Floats, rule: str) -> dict[int, Draft]:
+    """The first positions in the rule's order that cure together; all but the last stay within the limit.
+
+    No more than ``LARGE_BOOK`` of them.
+    """
+    quantities = search.start.quantities
+    rows, first = _in_order(search, owners, rule)
+    groups = search.ground.plan.positions.margin_groups[rows]
+    weights = np.append(0.0, np.cumsum(search.weights_of(rows, -quantities[rows])))
+    early = np.arange(len(rows)) - first[groups] < LARGE_BOOK
+    kept = np.flatnonzero(early & (weights[:-1] - weights[first[groups]] < limits[groups]))
+    sizes = kept + 1 - first[groups[kept]]
+    places = runs(first[groups[kept]], kept + 1)[0]
+    starts = np.append(0, np.cumsum(sizes))
+    actions = Actions(
+        groups[kept], starts, rows[places], -quantities[rows[places]], np.ones(len(kept), np.intp)
+    )
+    assessed = search.assess(search.start, actions.changes(np.arange(len(kept)), actions.levels))
+    good = np.flatnonzero(assessed.cured & ~assessed.opened)
+    ends = dict(zip(groups[kept[good]][::-1].tolist(), kept[good][::-1].tolist(), strict=True))
+    return {
+        owner: Draft(
+            tuple(_closing(rows[at : at + 1], quantities) for at in range(first[owner], end + 1)), 0.0, True
+        )
+        for owner, end in ends.items()
+    }
+
+
+def _alike_within(search: Search, owners: Codes, limits: Floats) -> dict[int, Draft]:
+    """Everything cut alike, as far as the limit goes, where that cures."""
+    actions = slices(search.ground, search.start.quantities, owners, search.tradable)
+    sums = np.add.reduceat(search.weights_of(actions.positions, actions.totals), actions.starts[:-1])
+    shares = np.minimum(limits[actions.owners] / np.maximum(sums, LEAST), 1.0)
+    levels = np.ceil(FINEST * shares).astype(np.intp)
+    actions = actions._replace(levels=np.full(len(levels), FINEST))
+    assessed = search.assess(search.start, actions.changes(np.arange(len(levels)), levels))
+    good = np.flatnonzero(assessed.cured & ~assessed.opened)
+    return {
+        int(actions.owners[at]): Draft((replace(_whole(actions, at), level=int(levels[at])),), 0.0, True)
+        for at in good.tolist()
+    }
+
+
+def _in_order(search: Search, owners: Codes, rule: str) -> tuple[Codes, Codes]:
+    """Positions margin group by margin group in the rule's order, and where each group's start [M + 1]."""
     held, table = search.ground.plan.positions, search.ground.plan.market.instruments
     quantities = held.quantities
     if rule == "largest_first":
@@ -69,7 +149,12 @@ def _one_by_one(search: Search, owners: Codes, rule: str) -> dict[int, Draft]:
         keys = np.where(np.isnan(gains), 0.0, gains)
     rows = np.flatnonzero((quantities != 0.0) & search.tradable & np.isin(held.margin_groups, owners))
     rows = rows[np.lexsort((rows, keys[rows], held.margin_groups[rows]))]
-    first = np.searchsorted(held.margin_groups[rows], np.arange(len(search.ground.rates) + 1))
+    return rows, np.searchsorted(held.margin_groups[rows], np.arange(len(search.ground.rates) + 1))
+
+
+def _one_by_one(search: Search, owners: Codes, rule: str) -> dict[int, Draft]:
+    quantities = search.start.quantities
+    rows, first = _in_order(search, owners, rule)
     drafts: dict[int, Draft] = {}
     active, done = [int(owner) for owner in owners if first[owner] < first[owner + 1]], 0
     while active:
@@ -110,4 +195,4 @@ def _whole(actions: Actions, at: int) -> Step:
 def _cures(search: Search, actions: Actions) -> Mask:
     start = search.start
     changes = actions.changes(np.arange(len(actions.owners)), actions.levels)
-    return search.assess(start, changes, cover_of(search.ground, start.quantities), full=True).cured
+    return search.assess(start, changes).cured

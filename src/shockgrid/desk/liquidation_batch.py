@@ -14,8 +14,10 @@ import numpy as np
 from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.backends.contract import Backend
 from shockgrid.desk.liquidation_copies import Holdings, copied
 from shockgrid.engine import ClassGroup, Plan, prepare, unit_blocks, weighted
+from shockgrid.requirement import Program, Regime
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import (
     MARGIN,
@@ -29,6 +31,8 @@ from shockgrid.requirement.fold import (
 )
 from shockgrid.requirement.leaf_figures import minimum_charges
 from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.requirement.programs import programs_of
+from shockgrid.requirement.regime import HasPrograms
 from shockgrid.requirement.totals import Evaluation, total
 
 
@@ -99,3 +103,31 @@ class Batch:
             part = gathered([top], "portfolio_group", "joint", transform, copies.market.offsets, counts)
             rows[part.margin_groups] += part.pnl
         return rows
+
+
+def batches_of(
+    whole: Plan, regime_or_policy: Regime | HasPrograms, backend: Backend, values: Floats, rates: Floats
+) -> tuple[tuple[Batch, ...], tuple[Codes, Codes]]:
+    """A batch for every regime of a policy; of each margin group [M] its exchange's and its house's, or -1.
+
+    ``values`` [N] are model values, ``rates`` [M] of the margin groups' currencies in the base currency.
+    """
+    programs = _programs(whole, regime_or_policy)
+    regimes = _distinct(programs)
+    numbers = {id(regime): code for code, regime in enumerate(regimes)}
+    exchange = [numbers.get(id(program.exchange), -1) for program in programs]
+    house = [numbers.get(id(program.house), -1) for program in programs]
+    batches = tuple(Batch(Evaluator(whole, regime, backend, values), rates) for regime in regimes)
+    return batches, (np.array(exchange, np.intp), np.array(house, np.intp))
+
+
+def _distinct(programs: Sequence[Program]) -> list[Regime]:
+    both = [regime for program in programs for regime in (program.exchange, program.house)]
+    return list({id(regime): regime for regime in both if regime is not None}.values())
+
+
+def _programs(whole: Plan, regime_or_policy: Regime | HasPrograms) -> Sequence[Program]:
+    if isinstance(regime_or_policy, Regime):
+        exchange = regime_or_policy if regime_or_policy.side == "exchange" else None
+        return [Program(exchange, None if exchange else regime_or_policy)] * len(whole.margin_groups)
+    return programs_of(whole, regime_or_policy.programs)[0]

@@ -11,7 +11,7 @@ from shockgrid.arrays import Floats
 from shockgrid.desk.liquidation_baselines import Baseline
 from shockgrid.desk.liquidation_changes import Outcomes, unchanged
 from shockgrid.desk.liquidation_ground import Ground
-from shockgrid.desk.liquidation_order import Ordered, Taken
+from shockgrid.desk.liquidation_order import Ordered
 from shockgrid.desk.liquidation_search import Search
 
 CENT = 0.01  #: an excess is reached where no cent is missing
@@ -37,38 +37,40 @@ STEP_COLUMNS = (
 
 def step_frame(search: Search, plans: Ordered) -> pd.DataFrame:
     """One row per leg of every step."""
-    ground, spent = search.ground, np.zeros(len(search.ground.rates))
-    frames = []
-    for owner, entries in plans.taken.items():
-        for number, entry in enumerate(entries, 1):
-            spent[owner] += search.bill(entry.step).total.sum()
-            excess = ground.equity[owner] - spent[owner] - entry.requirement_after
-            frames.append(_legs(search, owner, number, entry, float(excess)))
-    empty = pd.DataFrame(columns=list(STEP_COLUMNS))
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
-def _legs(search: Search, owner: int, number: int, entry: Taken, excess: float) -> pd.DataFrame:
-    plan, step = search.ground.plan, entry.step
-    moved = step.amounts != 0.0
-    positions, amounts = step.positions[moved], step.amounts[moved]
-    instruments, bill = plan.positions.instruments[positions], search.bill(step)
+    entries = [
+        (owner, number, entry) for owner, own in plans.taken.items() for number, entry in enumerate(own, 1)
+    ]
+    if not entries:
+        return pd.DataFrame(columns=list(STEP_COLUMNS))
+    plan, ground = search.ground.plan, search.ground
+    steps = [entry.step for _, _, entry in entries]
+    owners, numbers = (np.array(column, np.intp) for column in list(zip(*entries, strict=True))[:2])
+    before = np.array([entry.requirement_before for _, _, entry in entries])
+    after = np.array([entry.requirement_after for _, _, entry in entries])
+    costs = search.costs_of(steps)
+    spent = pd.Series(costs).groupby(owners).cumsum().to_numpy(np.float64)
+    every = np.concatenate([step.positions for step in steps])
+    changes = np.concatenate([step.amounts for step in steps])
+    moved = changes != 0.0
+    step_of = np.repeat(np.arange(len(steps)), [len(step.positions) for step in steps])[moved]
+    positions, amounts = every[moved], changes[moved]
+    instruments, bill = plan.positions.instruments[positions], search.bill(positions, amounts)
     columns: dict[str, Any] = {
-        "margin_group": plan.margin_groups[owner],
-        "step": number,
+        "margin_group": plan.margin_groups[owners][step_of],
+        "step": numbers[step_of],
         "account": plan.book.accounts["account"].to_numpy(object)[plan.positions.accounts[positions]],
         "symbol": plan.market.instruments.symbols[instruments],
         "quantity": amounts,
-        "price": search.ground.prices[instruments],
+        "price": ground.prices[instruments],
         "traded": np.abs(amounts) * search.costs.money[positions],
-        "half_spread": bill.half_spread[moved],
-        "fees": bill.fees[moved],
-        "impact": bill.impact[moved],
-        "requirement_before": entry.requirement_before,
-        "requirement_after": entry.requirement_after,
-        "freed": entry.requirement_before - entry.requirement_after,
-        "relief": entry.requirement_before - entry.requirement_after - bill.total.sum(),
-        "excess_after": excess,
+        "half_spread": bill.half_spread,
+        "fees": bill.fees,
+        "impact": bill.impact,
+        "requirement_before": before[step_of],
+        "requirement_after": after[step_of],
+        "freed": (before - after)[step_of],
+        "relief": (before - after - costs)[step_of],
+        "excess_after": (ground.equity[owners] - spent - after)[step_of],
     }
     return pd.DataFrame(columns, columns=list(STEP_COLUMNS))
 

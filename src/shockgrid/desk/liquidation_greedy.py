@@ -9,8 +9,8 @@ import numpy as np
 
 from shockgrid.arrays import Codes
 from shockgrid.desk.liquidation_actions import slices
-from shockgrid.desk.liquidation_cover import cover_of
-from shockgrid.desk.liquidation_search import AS_GOOD, MOST_STEPS, Found, Search, State, Step, leading
+from shockgrid.desk.liquidation_found import Found, Step, leading
+from shockgrid.desk.liquidation_search import AS_GOOD, MOST_STEPS, Search, State
 from shockgrid.desk.liquidation_trim import Draft, rest_of, trimmed, weighed
 
 FINE = 0.01  #: of what is needed: a plan that overshoots by less is not worked on any more
@@ -119,5 +119,5 @@ def _cut_alike(search: Search, state: State, stuck: Codes) -> dict[int, Choice]:
     if len(stuck) == 0 or not search.closing:
         return {}
     actions = slices(search.ground, state.quantities, stuck, search.tradable)
-    found = search.sized(state, actions, cover_of(search.ground, state.quantities), full=True)
+    found = search.sized(state, actions)
     return choices(found)[0]

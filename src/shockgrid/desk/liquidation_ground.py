@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shockgrid.arrays import Codes, Floats
+from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
-from shockgrid.desk.liquidation_batch import Batch
+from shockgrid.desk.liquidation_batch import Batch, batches_of
 from shockgrid.desk.liquidation_changes import SIDES, Changes, Outcomes, unchanged
 from shockgrid.desk.liquidation_copies import Holdings, family_codes, portfolio_codes, runs
 from shockgrid.desk.liquidation_screen import Copies, Screen
+from shockgrid.desk.liquidation_standing import Changed, Standing
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.market import Market
-from shockgrid.requirement import Program, Regime
+from shockgrid.requirement import Regime
 from shockgrid.requirement.assemble import group_rates
 from shockgrid.requirement.equity import equity
-from shockgrid.requirement.evaluate import Evaluator
-from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import HasPrograms
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.unpriced import unpriced_charges
@@ -37,6 +36,7 @@ class Ground:
     plan: Plan
     batches: tuple[Batch, ...]
     screens: tuple[Screen, ...]  #: one for each batch; none where the fast way does not give the same
+    standing: Standing | None  #: faster still, where every regime allows it
     sides: tuple[Codes, Codes]  #: batch of each margin group [M], exchange and house; -1 for none
     equity: Floats  #: [M] at marks, in the margin group's currency
     rates: Floats  #: [M] value of that currency in the base currency
@@ -55,14 +55,7 @@ class Ground:
         """Lay a book over a calibrated market."""
         whole = plan(book, market)
         values, rates = model_values(whole, backend), group_rates(whole)
-        programs = _programs(whole, regime_or_policy)
-        regimes = _distinct(programs)
-        batches = tuple(Batch(Evaluator(whole, regime, backend, values), rates) for regime in regimes)
-        numbers = {id(regime): code for code, regime in enumerate(regimes)}
-        sides = [
-            np.array([numbers.get(id(getattr(program, side)), -1) for program in programs], np.intp)
-            for side in ("exchange", "house")
-        ]
+        batches, sides = batches_of(whole, regime_or_policy, backend, values, rates)
         lost, table, owners = unpriced_charges(whole), market.instruments, whole.positions.margin_groups
         marks = np.where(np.isnan(table.marks), values, table.coin_values(table.marks))
         by_owner = np.argsort(owners, kind="stable")
@@ -72,7 +65,8 @@ class Ground:
             plan=whole,
             batches=batches,
             screens=tuple(Screen(batch, classes) for batch in batches) if separable else (),
-            sides=(sides[0], sides[1]),
+            standing=Standing.of(batches, by_owner),
+            sides=sides,
             equity=equity(whole, values).at_marks / rates,
             rates=rates,
             charges=whole.by_margin_group(lost.charges, lost.margin_groups) / rates,
@@ -83,7 +77,8 @@ class Ground:
             by_owner=by_owner,
             ranks=np.argsort(by_owner, kind="stable"),
         )
-        return ground if ground._agrees() else replace(ground, screens=())
+        told = ground.standing is not None or ground._agrees()
+        return ground if told else replace(ground, screens=())
 
     def _agrees(self) -> bool:
         """Whether the fast way gives the requirements of the full one where a position of each is closed."""
@@ -106,8 +101,24 @@ class Ground:
         sizes = np.maximum(np.diff(self.starts)[changes.owners], 1)
         return self._in_parts(changes, sizes, DENSE_ROWS, lambda part: self._screened(quantities, part, True))
 
+    def standing_at(
+        self, standing: Standing, quantities: Floats, owners: Codes, changed: Changed | None = None
+    ) -> Outcomes:
+        """What margin groups [K] require as they are, or after a change each."""
+        sides = np.full((2, len(owners)), np.nan)
+        for code in range(len(self.batches)):
+            mine = self._under(code, owners)
+            if len(mine):
+                part = changed and changed.take(mine)
+                amounts = standing.required(code, quantities, owners[mine], part)
+                self._enter(sides, code, mine, owners[mine], amounts)
+        return Outcomes(sides[0], sides[1], np.full(len(owners), np.nan))
+
     def sparse(self, quantities: Floats, changes: Changes) -> Outcomes:
-        """The same, faster still; each candidate changes one portfolio group."""
+        """The same, faster still; each candidate changes one class group."""
+        if self.standing is not None:
+            changed = self.standing.changed(quantities, changes)
+            return self.standing_at(self.standing, quantities, changes.owners, changed)
         if not self.screens:
             return self.dense(quantities, changes)
         classes = len(self.plan.portfolios) + self.screens[0].node_of.max(initial=0)
@@ -144,6 +155,20 @@ class Ground:
         )
         kept = held != 0.0
         return Holdings(copies[kept], rows[kept], held[kept])
+
+    def positions_of(self, owners: Codes) -> Codes:
+        """The positions of these margin groups, in the order of ``by_owner``."""
+        every = np.sort(owners)
+        return self.by_owner[runs(self.starts[every], self.starts[every + 1])[0]]
+
+    def in_one_leaf(self, changes: Changes) -> Mask:
+        """Which candidates [K] change one class group alone."""
+        leaves = self.classes[changes.positions]
+        first = np.searchsorted(changes.candidates, np.arange(len(changes.owners) + 1))
+        alone = first[1:] > first[:-1]
+        inside = leaves == leaves[np.minimum(first[changes.candidates], max(len(leaves) - 1, 0))]
+        alone[changes.candidates[~inside]] = False
+        return alone
 
     def touched(self, changes: Changes) -> Codes:
         """The portfolio group of each candidate's first change, [K]."""
@@ -214,18 +239,6 @@ class Ground:
             here = batch_of[owners] == code
             own = owners[here]
             sides[side, mine[here]] = amounts[here] / self.rates[own] + self.charges[own]
-
-
-def _distinct(programs: Sequence[Program]) -> list[Regime]:
-    both = [regime for program in programs for regime in (program.exchange, program.house)]
-    return list({id(regime): regime for regime in both if regime is not None}.values())
-
-
-def _programs(whole: Plan, regime_or_policy: Regime | HasPrograms) -> Sequence[Program]:
-    if isinstance(regime_or_policy, Regime):
-        exchange = regime_or_policy if regime_or_policy.side == "exchange" else None
-        return [Program(exchange, None if exchange else regime_or_policy)] * len(whole.margin_groups)
-    return programs_of(whole, regime_or_policy.programs)[0]
 
 
 def _worst_of_ladder(evaluation: Evaluation, count: int) -> Floats:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from shockgrid.desk.liquidation_actions import joined
-from shockgrid.desk.liquidation_cover import cover_of
-from shockgrid.desk.liquidation_search import Search, State, Step, leading
+from shockgrid.desk.liquidation_changes import Changes
+from shockgrid.desk.liquidation_found import Step, leading
+from shockgrid.desk.liquidation_search import Search, State
 from shockgrid.desk.liquidation_trim import Draft
 
 
@@ -29,47 +30,66 @@ class Ordered(NamedTuple):
 
 
 def ordered(search: Search, drafts: Mapping[int, Draft]) -> Ordered:
-    """Every step, in full revaluation, after those before it.
+    """Every step after those before it; what is required after each is found by full revaluation.
 
     At each point the step with the best score goes first. Steps that relieve nothing by themselves are closed
     together; what relieves nothing even so is left out.
     """
     state = search.start
     left = {owner: merged(draft.steps) for owner, draft in drafts.items()}
-    taken: dict[int, list[Taken]] = {owner: [] for owner in drafts}
+    taken: dict[int, list[Step]] = {owner: [] for owner in drafts}
     while any(left.values()):
         chosen = _next(search, state, left)
-        for owner, (at, entry) in chosen.items():
-            taken[owner].append(entry)
-            del left[owner][at]
+        for owner, (at, _) in chosen.items():
+            taken[owner].append(left[owner].pop(at))
         for owner in [owner for owner in left if left[owner] and owner not in chosen]:
             left[owner] = [_together(left[owner])] if len(left[owner]) > 1 else []
         state = search.moved(
             state,
-            {owner: entry.step for owner, (_, entry) in chosen.items()},
-            {owner: entry.requirement_after for owner, (_, entry) in chosen.items()},
+            {owner: taken[owner][-1] for owner in chosen},
+            {owner: requirement for owner, (_, requirement) in chosen.items()},
         )
-    return Ordered({owner: tuple(entries) for owner, entries in taken.items()}, state)
+    return _exactly(search, taken, state)
 
 
-def _next(search: Search, state: State, left: Mapping[int, list[Step]]) -> dict[int, tuple[int, Taken]]:
-    """Of each margin group with steps left, the place and the figures of the one that goes next."""
+def _exactly(search: Search, taken: Mapping[int, list[Step]], state: State) -> Ordered:
+    """The steps with what ``margin`` says of the book after each."""
+    owners = np.array([owner for owner, steps in taken.items() for _ in steps], np.intp)
+    candidates, positions, amounts = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], [np.zeros(0)]
+    first = 0
+    for steps in (steps for steps in taken.values() if steps):
+        number = np.repeat(np.arange(len(steps)), [len(step.positions) for step in steps])
+        after, legs = np.nonzero(number <= np.arange(len(steps))[:, None])
+        candidates.append(first + after)
+        positions.append(np.concatenate([step.positions for step in steps])[legs])
+        amounts.append(np.concatenate([step.amounts for step in steps])[legs])
+        first += len(steps)
+    width = len(state.quantities)
+    codes, place = np.unique(
+        np.concatenate(candidates) * width + np.concatenate(positions), return_inverse=True
+    )
+    sums = np.bincount(place, np.concatenate(amounts), len(codes)).astype(np.float64)
+    changes = Changes(owners, codes // width, codes % width, sums)
+    required = iter(search.ground.full(search.start.quantities, changes).requirement.tolist())
+    after_all, entries = state.requirements.copy(), {}
+    for owner, steps in taken.items():
+        figures = [float(search.start.requirements[owner]), *(next(required) for _ in steps)]
+        after_all[owner] = figures[-1]
+        entries[owner] = tuple(map(Taken, steps, figures, figures[1:]))
+    return Ordered(entries, State(state.quantities, after_all, state.spent))
+
+
+def _next(search: Search, state: State, left: Mapping[int, list[Step]]) -> dict[int, tuple[int, float]]:
+    """Of each margin group with steps left, the place of the next one, and what is required after it."""
     places = [(owner, at) for owner, steps in left.items() for at in range(len(steps))]
     steps = [left[owner][at] for owner, at in places]
     actions = joined([step.table(owner) for step, (owner, _) in zip(steps, places, strict=True)])
     levels = np.array([step.level for step in steps])
     changes = actions.changes(np.arange(len(steps)), levels)
-    found = search.assess(state, changes, cover_of(search.ground, state.quantities), full=True)
+    found = search.assess(state, changes)
     keys = np.where(found.allowed, -found.relief / found.weights, np.inf)
     return {
-        places[row][0]: (
-            places[row][1],
-            Taken(
-                steps[row],
-                float(state.requirements[places[row][0]]),
-                float(found.requirements[row]),
-            ),
-        )
+        places[row][0]: (places[row][1], float(found.requirements[row]))
         for row in leading(actions.owners, keys, 1)
     }
 

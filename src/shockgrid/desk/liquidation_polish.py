@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from shockgrid.arrays import Codes
+from shockgrid.desk.liquidation_baselines import cheaper
 from shockgrid.desk.liquidation_greedy import FINE, choices, greedy
 from shockgrid.desk.liquidation_search import Search
 from shockgrid.desk.liquidation_trim import Draft, rest_of, trimmed, weighed, worst_first
@@ -18,8 +19,13 @@ POLISHED = 3  #: steps of a plan that are worked on, those with the worst scores
 
 
 def searched(search: Search, owners: Codes) -> dict[int, Draft]:
-    """The best plan found for each of these margin groups; steps not yet in order."""
+    """The best plan found for each of these margin groups; steps not yet in order.
+
+    Never dearer than a simpler rule's, as long as that one leaves no more short options uncovered either.
+    """
     drafts = trimmed(search, greedy(search, owners))
+    if search.closing:
+        drafts = drafts | trimmed(search, cheaper(search, drafts))
     for _ in range(ROUNDS if search.closing else 0):
         before = {owner: draft.weight for owner, draft in drafts.items()}
         loose = _slack(search, drafts)

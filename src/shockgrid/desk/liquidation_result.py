@@ -26,7 +26,8 @@ class LiquidationPlan:
         excess before and after (excess after costs), binding side, buffer (excess the plan aims at), steps,
         orders, traded, freed (fall of the requirement), freed_per_dollar, half_spread, fees, impact, costs,
         tail_loss before and after (loss at the worst of -50 .. +50 %, all names alike, vols held), and for
-        each baseline what it traded, freed, cost, freed per dollar, and whether it cured.
+        each baseline what it traded, freed, cost, freed per dollar, whether it cured, and whether it
+        ``uncovers``: leaves more short options uncovered than there were, which no plan does.
     steps : one row per leg, in order: margin_group, step, account, symbol, quantity, price (mark), traded,
         half_spread, fees, impact, and of the whole step requirement_before, requirement_after, freed, relief
         (freed less costs), excess_after.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -11,7 +12,9 @@ import pandas as pd
 from shockgrid.arrays import Floats, run_starts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
+from shockgrid.market import Market
 from shockgrid.requirement.collect import first_largest
+from shockgrid.requirement.leafwise import LeafRows, largest_in_full, summed
 from shockgrid.requirement.regime import AddOn, Context
 
 LARGEST_WHOLE = 2.0**53  #: below it float64 holds every whole number
@@ -33,15 +36,21 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
         problem = "expected a rate in [0, 1]"
         raise InputError(problem, column="contingency rate", value=rate)
 
+    def charges(units: Uncovered, market: Market) -> Floats:
+        worth = market.underlyings.spots * market.spot_rates()
+        return np.asarray(rate * worth[units.underlyings] * units.units, np.float64)
+
     def figure(context: Context) -> Floats:
         units = context.known(uncovered_units)
-        market = context.plan.market
-        worth = market.underlyings.spots * market.spot_rates()
-        charges = rate * worth[units.underlyings] * units.units
-        return context.plan.by_margin_group(charges, units.margin_groups)
+        amounts = charges(units, context.plan.market)
+        return context.plan.by_margin_group(amounts, units.margin_groups)
+
+    def of_leaves(rows: LeafRows) -> Floats:
+        amounts, owners = charges(rows.holdings, rows.market), rows.holdings.margin_groups
+        return np.bincount(owners, amounts, rows.size).astype(np.float64)
 
     words = f"{rate:.2%} of the spot value of uncovered short options"
-    return AddOn("contingency", figure, mode, words, of_plan=uncovered_units)
+    return AddOn("contingency", figure, mode, words, uncovered_units, summed(of_leaves))
 
 
 @dataclass(frozen=True)
@@ -124,16 +133,19 @@ def concentration(names: int = 2) -> AddOn:
     The regime's scenarios must carry both tags; ``margin()`` raises InputError where they do not.
     """
 
-    def figure(context: Context) -> Floats:
-        leaves = context.leaves
+    def moves(tagged: Mapping[str, Floats]) -> list[Floats]:
         for tag in (CONCENTRATION_WIDE, CONCENTRATION_NARROW):
-            if tag not in leaves.tagged:
+            if tag not in tagged:
                 problem = "concentration needs scenarios with this tag"
                 raise InputError(problem, column="tag", value=tag)
-        wide, narrow = (
-            np.maximum(-reduce(np.minimum, leaves.tagged[tag].T), 0.0)
+        return [
+            np.maximum(-reduce(np.minimum, tagged[tag].T), 0.0)
             for tag in (CONCENTRATION_WIDE, CONCENTRATION_NARROW)
-        )
+        ]
+
+    def figure(context: Context) -> Floats:
+        leaves = context.leaves
+        wide, narrow = moves(leaves.tagged)
         left, counted = np.ones(len(wide), np.bool_), narrow
         for _ in range(names):
             rows = first_largest(leaves.margin_groups, wide, left, len(context.plan.margin_groups))
@@ -142,4 +154,5 @@ def concentration(names: int = 2) -> AddOn:
         return context.by_margin_group(counted)
 
     words = f"the {names} worst class groups at the wide move, all others at the narrow one"
-    return AddOn("concentration", figure, "floor", words)
+    leafwise = largest_in_full(lambda rows: np.column_stack(moves(rows.tagged)), names)
+    return AddOn("concentration", figure, "floor", words, leafwise=leafwise)

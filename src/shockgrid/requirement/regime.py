@@ -18,6 +18,7 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.equity import Equity, equity
+from shockgrid.requirement.leafwise import Leafwise
 from shockgrid.requirement.remarks import Remark
 from shockgrid.requirement.reserved import RESERVED
 from shockgrid.requirement.tree import Tree
@@ -126,6 +127,7 @@ class AddOn:
     words : the rule's own sentence, shown beside the line by ``explain``.
     of_plan : the part of the work that who holds what decides alone, without spots, vols or rates; done once
         for many states of a market; ``figure`` asks for it by ``Context.known``.
+    leafwise : the same figure from numbers of each leaf, for figures after many small changes.
 
     The figure of a margin group may depend on what it holds and on the market of the portfolio groups it
     holds something in, and on no other margin group or name.
@@ -136,6 +138,7 @@ class AddOn:
     mode: str = "added"
     words: str = ""
     of_plan: OfPlan | None = None
+    leafwise: Leafwise | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in ("added", "floor", "factor", "credit"):

@@ -164,6 +164,11 @@ def required(
     return requirement, extra, figures
 
 
+def combined(regime: Regime, scan: Floats, figures: dict[str, Floats]) -> Floats:
+    """The requirement over a scan with its minimum top-ups, from the figures of the regime's add-ons."""
+    return _formula(regime, scan, figures)[0]
+
+
 def _figures(add_ons: Sequence[AddOn], context: Context) -> dict[str, Floats]:
     return {
         add_on.name: _checked(context.plan, f"add-on {add_on.name}", add_on.figure(context))

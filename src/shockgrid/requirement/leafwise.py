@@ -1,0 +1,96 @@
+"""Add-ons that follow from a few numbers of each leaf: what a change of one leaf makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from shockgrid.arrays import Codes, Floats
+from shockgrid.market import Market
+
+
+class LeafRows(NamedTuple):
+    """G leaves (margin group x class group), each as a margin group of its own."""
+
+    size: int  #: G
+    tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"
+    holdings: Any  #: what the add-on's ``of_plan`` gives for these margin groups; None where it has none
+    market: Market
+
+
+@dataclass(frozen=True)
+class Leafwise:
+    """An add-on's figure from numbers of each leaf; a row of NaN is a leaf that holds nothing.
+
+    Attributes
+    ----------
+    columns : the numbers, [G, c].
+    together : columns [G, c], their margin groups [G] ascending and how many there are -> figure [M].
+    replaced : the same, then leaves [K] and other columns for them [K, c] -> figure [K] of the leaf's margin
+        group where that leaf alone is another.
+    """
+
+    columns: Callable[[LeafRows], Floats]
+    together: Callable[[Floats, Codes, int], Floats]
+    replaced: Callable[[Floats, Codes, int, Codes, Floats], Floats]
+
+
+def _or_zero(values: Floats) -> Floats:
+    return np.where(np.isnan(values), 0.0, values)
+
+
+def summed(charges: Callable[[LeafRows], Floats]) -> Leafwise:
+    """A figure that is the sum of a charge [G] on every leaf."""
+
+    def together(columns: Floats, groups: Codes, size: int) -> Floats:
+        sums: Floats = np.bincount(groups, _or_zero(columns[:, 0]), size).astype(np.float64)
+        return sums
+
+    def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
+        change = _or_zero(after[:, 0]) - _or_zero(columns[leaves, 0])
+        figure: Floats = np.maximum(together(columns, groups, size)[groups[leaves]] + change, 0.0)
+        return figure
+
+    return Leafwise(lambda rows: charges(rows)[:, None], together, replaced)
+
+
+def largest_in_full(columns: Callable[[LeafRows], Floats], names: int) -> Leafwise:
+    """A figure of two columns: the first one of the ``names`` leaves where it is largest (the first leaves on
+    a tie), the second one of all others."""
+
+    def ranked(columns: Floats, groups: Codes, size: int, count: int) -> Codes:
+        """Leaves [M, count] of each margin group, the largest first; -1 where there are no more."""
+        held = np.flatnonzero(~np.isnan(columns[:, 0]))
+        order = held[np.lexsort((-columns[held, 0], groups[held]))]
+        ranks = np.arange(len(order)) - np.searchsorted(groups[order], groups[order])
+        table = np.full((size, count), -1, np.intp)
+        kept = ranks < count
+        table[groups[order[kept]], ranks[kept]] = order[kept]
+        return table
+
+    def together(columns: Floats, groups: Codes, size: int) -> Floats:
+        first = ranked(columns, groups, size, names)
+        gains = np.append(columns[:, 0] - columns[:, 1], 0.0)[first].sum(axis=1)
+        return np.asarray(np.bincount(groups, _or_zero(columns[:, 1]), size) + gains, np.float64)
+
+    def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
+        sums = np.bincount(groups, _or_zero(columns[:, 1]), size).astype(np.float64)
+        base = sums[groups[leaves]] - _or_zero(columns[leaves, 1]) + _or_zero(after[:, 1])
+        if names == 0:
+            return base
+        most = ranked(columns, groups, size, names + 1)[groups[leaves]]
+        own = most == leaves[:, None]
+        place = np.where(own.any(axis=1), own.argmax(axis=1), names)
+        others = np.where(np.arange(names) < place[:, None], most[:, :names], most[:, 1:])
+        wide, gains = np.append(columns[:, 0], -1.0), np.append(columns[:, 0] - columns[:, 1], 0.0)
+        last, held = others[:, -1], ~np.isnan(after[:, 0])
+        larger = after[:, 0] > wide[last]
+        larger |= (after[:, 0] == wide[last]) & (leaves < last)
+        gain = np.where(held, after[:, 0] - after[:, 1], 0.0)
+        ending = np.where(held & larger, gain, gains[last])
+        return np.asarray(base + gains[others[:, :-1]].sum(axis=1) + ending, np.float64)
+
+    return Leafwise(columns, together, replaced)

@@ -1,0 +1,176 @@
+"""Plans for accounts that nobody would like to liquidate: every step against the judge, nothing promised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from books import book, market, option, stock
+from coins import FORWARDS, FX, PERPETUAL, QUOTES, ROWS, SPOT
+from liquidation_books import free, in_deficit, small_market
+
+import shockgrid as sg
+from shockgrid.backends import NumpyBackend
+from shockgrid.desk.liquidation_baselines import BASELINES
+from shockgrid.desk.liquidation_costs import trading_costs
+from shockgrid.desk.liquidation_truth import revalued
+from shockgrid.requirement import Program
+
+BACKEND = NumpyBackend()
+MARKET = small_market()
+ROUNDING = 1e-6  #: of currency: sums of figures of 1e5 in another order
+HALF_CENT = 0.005
+BOTH = sg.Policy({"default": Program(sg.tims(), sg.house())})
+REGIMES = {"house": sg.house(), "both": BOTH, "joint": sg.house(joint=True), "span": sg.span()}
+
+
+def judged(plan: Any, held: sg.Book, priced: sg.Market, regime: Any, account: str = "A") -> Any:
+    """The account's row, once every step has been found to be what one margin run after another says."""
+    row = plan.accounts.set_index("margin_group").loc[account]
+    now = held.positions.set_index(["account", "symbol"])["quantity"].to_dict()
+    told = revalued(held, priced, regime, account, {}, backend=BACKEND)
+    assert row["requirement_before"] == told.requirement
+    spent, last = 0.0, told.excess
+    for _, legs in plan.steps[plan.steps["margin_group"] == account].groupby("step"):
+        for leg in legs.itertuples():
+            old = now[leg.account, leg.symbol]
+            now[leg.account, leg.symbol] = old + leg.quantity
+            assert abs(old + leg.quantity) < abs(old)
+            assert (old + leg.quantity) * old >= 0.0
+        told = revalued(held, priced, regime, account, now, backend=BACKEND)
+        spent += legs[["half_spread", "fees", "impact"]].to_numpy().sum()
+        step = legs.iloc[0]
+        assert step["requirement_after"] == pytest.approx(told.requirement, abs=ROUNDING)
+        assert step["excess_after"] == pytest.approx(told.excess - spent, abs=ROUNDING)
+        assert step["excess_after"] >= last + HALF_CENT - ROUNDING
+        last = float(step["excess_after"])
+    assert row["requirement_after"] == told.requirement
+    assert row["excess_after"] == pytest.approx(told.excess - spent, abs=ROUNDING)
+    reached = row["excess_after"] >= row["buffer"] - 0.01
+    status = "cured" if reached else ("short_of_buffer" if row["excess_after"] >= 0.0 else "cannot_cure")
+    assert row["status"] == status
+    for rule in BASELINES:
+        assert (
+            row["useful_per_dollar"] >= row[f"{rule}_useful_per_dollar"] * (1.0 - 1e-9)
+            or (row[f"{rule}_uncovers"])
+        )
+    return row
+
+
+def planned(holdings: Any, regime: Any, share: float = 0.4, priced: sg.Market = MARKET, **more: Any) -> Any:
+    held = in_deficit([("A", *row) for row in holdings], priced, regime, share)
+    plan = sg.liquidation_plan(held, priced, regime, backend=BACKEND, **more)
+    return judged(plan, held, priced, regime), plan
+
+
+@pytest.mark.parametrize("name", ["house", "both", "joint"])
+def test_an_account_that_is_all_long(name: str) -> None:
+    row, plan = planned([("AAA", 7.0), ("AAAC1-90", 9.0), ("BBBP1-30", 5.0), ("CCC", 2.0)], REGIMES[name])
+    assert row["status"] == "cured"
+    assert (plan.steps["quantity"] < 0.0).all()
+
+
+@pytest.mark.parametrize("name", list(REGIMES))
+def test_one_short_deep_in_the_money(name: str) -> None:
+    row, plan = planned([("CCCC0.8-30", -6.0), ("AAA", 1.0)], REGIMES[name], 0.7)
+    assert row["status"] == "cured"
+    assert "CCCC0.8-30" in set(plan.steps["symbol"])
+
+
+def test_a_single_short_contract_is_closed_whole() -> None:
+    row, plan = planned([("CCCC0.8-30", -1.0)], sg.house(), 0.05)
+    assert row["status"] == "cured"
+    assert plan.steps["quantity"].tolist() == [1.0]
+    assert row["requirement_after"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["house", "both"])
+def test_everything_halted_or_nothing_to_sell_leaves_the_deficit(name: str) -> None:
+    holdings = [("AAA", 7.0), ("AAAC1-90", -9.0), ("BBBP1-30", 5.0)]
+    row, plan = planned(holdings, REGIMES[name], halted=["AAA", "BBB"])
+    assert (row["status"], row["steps"], len(plan.steps)) == ("cannot_cure", 0, 0)
+    assert row["shortfall_left"] == pytest.approx(-row["excess_before"])
+
+
+def test_a_halted_name_is_not_traded_while_the_others_are() -> None:
+    holdings = [("AAA", 7.0), ("AAAC1-90", -9.0), ("BBBP1-30", -5.0), ("CCCP0.9-90", -3.0)]
+    row, plan = planned(holdings, BOTH, 0.2, halted=["AAA"])
+    assert row["status"] == "cured"
+    assert not plan.steps["symbol"].str.startswith("AAA").any()
+
+
+def test_an_account_that_cannot_be_cured_is_taken_as_far_as_it_goes() -> None:
+    """Debt beyond what is held: no closing brings it back."""
+    held = book([("A", "AAA", 3.0), ("A", "AAAC1-90", -2.0)], [{"account": "A", "cash": -90_000.0}])
+    plan = sg.liquidation_plan(held, MARKET, BOTH, backend=BACKEND)
+    row = judged(plan, held, MARKET, BOTH)
+    assert row["status"] == "cannot_cure"
+    assert row["requirement_after"] == pytest.approx(0.0, abs=ROUNDING)
+    ways = sg.cures(held, MARKET, BOTH, backend=BACKEND).cures.set_index("cure")
+    assert ways["cures"].to_dict() == {"deposit": True, "closings": False, "hedge": False}
+    assert ways.loc["deposit", "outlay"] == pytest.approx(row["buffer"] - row["excess_before"])
+
+
+def test_longs_that_nobody_bids_for_stay() -> None:
+    names = ["AAAC1.2-30", "BBBC1.2-30", "CCCP0.8-30"]
+    quotes = pd.DataFrame({"symbol": names, "bid": 0.0, "ask": 0.05})
+    costs = trading_costs(quotes=quotes)
+    row, plan = planned([*((name, 50.0) for name in names), ("AAAP1-30", -8.0)], BOTH, costs=costs)
+    assert row["status"] == "cured"
+    assert set(plan.steps["symbol"]) == {"AAAP1-30"}
+
+
+@pytest.mark.parametrize("name", ["house", "both", "joint"])
+def test_inverse_contracts_on_a_coin(name: str) -> None:
+    priced = market(
+        [*ROWS, {**PERPETUAL, "symbol": "BTC-OTHER"}], {"BTC": SPOT}, QUOTES, fx=FX, forwards=FORWARDS
+    )
+    holdings = [("BTC-C", -3.5), ("BTC-P", 1.2), ("BTC-PERPETUAL", 4_000.0), ("BTC-F", -900.0)]
+    row, _ = planned(holdings, REGIMES[name], priced=priced)
+    assert row["status"] == "cured"
+
+
+@pytest.mark.parametrize("name", ["house", "both"])
+def test_futures_and_options_beside_each_other(name: str) -> None:
+    future = {"symbol": "F", "underlying": "U", "type": "future", "multiplier": 50.0}
+    rows = [stock("U", "etf"), {**future, "expiry_utc": "2027-03-19T20:00:00Z"}]
+    rows += [option("C", "U", "C", 105.0, 40), option("P", "U", "P", 95.0, 40)]
+    quotes = [{"symbol": "F", "mark": 101.0}, {"symbol": "C", "vol": 0.3}, {"symbol": "P", "vol": 0.35}]
+    priced = market(rows, {"U": 100.0}, quotes)
+    row, _ = planned([("F", 6.0), ("C", -9.0), ("P", -4.0), ("U", 150.0)], REGIMES[name], priced=priced)
+    assert row["status"] == "cured"
+
+
+def test_a_rule_that_uncovers_shorts_is_shown_as_such() -> None:
+    """The shares of a covered call are the largest position: sold first they leave the call naked."""
+    row, plan = planned([("CCC", 5.0), ("CCCC1.2-30", -5.0)], sg.tims(), 0.3)
+    assert row["status"] == "cured"
+    assert row["largest_first_uncovers"]
+    bought = plan.steps.groupby("symbol")["quantity"].sum()
+    assert bought["CCCC1.2-30"] >= -bought["CCC"] - 1e-9
+
+
+def test_two_accounts_of_one_margin_group_with_the_same_series() -> None:
+    """What one account is long covers what the other is short; neither is turned round."""
+    rows = [("A", "AAAC1-30", -6.0), ("B", "AAAC1-30", 4.0), ("B", "AAAC1.1-90", 2.0), ("B", "CCC", 3.0)]
+    accounts = [
+        {"account": name, "cash": cash, "margin_group": "A"} for name, cash in (("A", 0.0), ("B", 0.0))
+    ]
+    bare = sg.margin(book(rows, accounts), MARKET, BOTH, backend=BACKEND).accounts.iloc[0]
+    accounts[0]["cash"] = float(bare["requirement"] * 0.6 - bare["equity_at_marks"])
+    held = book(rows, accounts)
+    plan = sg.liquidation_plan(held, MARKET, BOTH, costs=free(), backend=BACKEND)
+    assert judged(plan, held, MARKET, BOTH)["status"] == "cured"
+
+
+def test_a_plan_of_many_steps_is_exact_at_every_one() -> None:
+    rng = np.random.default_rng(8)
+    names = MARKET.instruments.symbols
+    chosen = rng.choice(len(names), 40, replace=False)
+    sizes = rng.integers(1, 9, 40) * rng.choice([-1, 1], 40)
+    holdings = [(str(names[at]), float(size)) for at, size in zip(chosen, sizes, strict=True)]
+    row, _ = planned(holdings, BOTH, 0.6)
+    assert row["status"] == "cured"
+    assert row["steps"] >= 3, "the case is worth testing"
