@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shockgrid.backends.batch import Batch
-from shockgrid.backends.contract import Series
+from shockgrid.backends.batch import Batch, Worst
+from shockgrid.backends.contract import Backend, Series
 from shockgrid.states import States
+from shockgrid.whole_firm import SHARES
 
 Array = NDArray[Any]
 SPOTS, VOLS = np.linspace(-0.15, 0.15, 31), np.linspace(-0.3, 0.3, 7)
@@ -141,3 +143,12 @@ def grid(spots: Array = SPOTS, vols: Array = VOLS) -> States:
         vol_caps=np.full(len(vols), np.inf),
         index=pairs.reshape(-1, 2),
     )
+
+
+def walked(backend: Backend, batch: Batch, threads: int) -> Worst:
+    """The worst loss of every leaf, by threads that take a share of the names in turn."""
+    if threads == 1:
+        return backend.worst(batch, batch.scenarios)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda part: backend.worst(part, part.scenarios), batch.cut(SHARES)))
+    return Worst(*(np.concatenate(column) for column in zip(*parts, strict=True)))

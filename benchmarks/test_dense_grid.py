@@ -123,7 +123,7 @@ def test_whole_firm(benchmark: Any, name: str, size: Size, style: str) -> None:
     """From a plan that is laid out: bounds, nodes, sums, search, candidates and the frames of the result."""
     try:
         backend = sg.get_backend(name)
-    except sg.BackendUnavailable as error:
+    except sg.errors.BackendUnavailable as error:
         pytest.skip(str(error))
     whole = laid(flat(drawn(size)), style)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,61 +12,92 @@ import pytest
 
 import shockgrid as sg
 
-HOLDERS, SERIES, OTHERS = 5_000, 100, 40
+HOLDERS, SERIES, OTHERS, NAMES = 5_000, 100, 40, 3_000
 AS_OF = pd.Timestamp("2026-11-20T21:00:00Z")
+
+
+def tables(names: list[str]) -> tuple[pd.DataFrame, sg.Market]:
+    """The instruments of these names, 100 options each, and a market of them."""
+    kinds = pd.MultiIndex.from_product(
+        [names, ["C", "P"], np.arange(80, 130, 5), [7, 30, 60, 120, 365]],
+        names=["underlying", "right", "strike", "days"],
+    ).to_frame(index=False)
+    right, strike, days = (kinds[name].astype(str) for name in ("right", "strike", "days"))
+    expiries = {count: (AS_OF + pd.Timedelta(days=count)).isoformat() for count in set(kinds["days"])}
+    instruments = kinds.assign(
+        symbol=kinds["underlying"] + right + strike + "_" + days,
+        type="option",
+        expiry_utc=kinds["days"].map(expiries),
+        style="european",
+        strike=kinds["strike"].astype(float),
+    ).drop(columns="days")
+    vols = np.random.default_rng(1).uniform(0.2, 0.5, len(instruments))
+    quotes = pd.DataFrame({"symbol": instruments["symbol"], "vol": vols})
+    spots = pd.DataFrame({"underlying": names, "spot": 100.0})
+    curve = pd.DataFrame([{"currency": "USD", "days": 365, "zero_rate_dec": 0.04}])
+    return instruments, sg.Market.from_frames(instruments, spots, quotes, curve, as_of=AS_OF.to_pydatetime())
+
+
+def book_of(symbols: Any, accounts: Any, series: Any) -> sg.Book:
+    """Accounts by number and what series they hold, in sizes drawn."""
+    rng = np.random.default_rng(7)
+    texts = np.array([f"A{account:05d}" for account in range(HOLDERS)], object)
+    columns = {
+        "account": texts[accounts],
+        "symbol": symbols.to_numpy(object)[series],
+        "quantity": rng.integers(1, 20, len(series)) * rng.choice([-1.0, 1.0], len(series)),
+    }
+    return sg.Book.from_frames(pd.DataFrame(columns), pd.DataFrame({"account": texts, "cash": 1e6}))
 
 
 def firm(per_name: int, other_names: int, others_each: int) -> tuple[sg.Book, sg.Market]:
     """5,000 accounts with ``per_name`` options of the name that ticks, and some of ``other_names`` names."""
     rng = np.random.default_rng(1)
     names = ["TICK", *(f"N{place:02d}" for place in range(OTHERS))]
-    rows = [
-        {
-            "symbol": f"{name}{right}{strike}_{days}",
-            "underlying": name,
-            "type": "option",
-            "right": right,
-            "strike": float(strike),
-            "expiry_utc": (AS_OF + pd.Timedelta(days=days)).isoformat(),
-            "style": "european",
-        }
-        for name in names
-        for right in "CP"
-        for strike in range(80, 130, 5)
-        for days in (7, 30, 60, 120, 365)
-    ]
-    instruments = pd.DataFrame(rows)
-    quotes = pd.DataFrame({"symbol": instruments["symbol"], "vol": rng.uniform(0.2, 0.5, len(rows))})
-    spots = pd.DataFrame({"underlying": names, "spot": 100.0})
-    curve = pd.DataFrame([{"currency": "USD", "days": 365, "zero_rate_dec": 0.04}])
-    market = sg.Market.from_frames(instruments, spots, quotes, curve, as_of=AS_OF.to_pydatetime())
+    instruments, market = tables(names)
     holdings = []
     for account in range(HOLDERS):
-        chosen = [
-            ("TICK", per_name),
-            *((name, others_each) for name in rng.choice(names[1:], other_names, False)),
-        ]
-        for name, count in chosen:
-            start = names.index(name) * SERIES
-            holdings += [(account, start + place) for place in rng.choice(SERIES, count, replace=False)]
-    accounts, series = np.array(holdings).T
-    texts = np.array([f"A{account:05d}" for account in range(HOLDERS)], object)
-    positions = pd.DataFrame(
-        {
-            "account": texts[accounts],
-            "symbol": instruments["symbol"].to_numpy(object)[series],
-            "quantity": rng.integers(1, 20, len(series)) * rng.choice([-1.0, 1.0], len(series)),
-        }
-    )
-    return sg.Book.from_frames(positions, pd.DataFrame({"account": texts, "cash": 1e6})), market
+        others = 1 + rng.choice(OTHERS, other_names, replace=False)
+        for name, count in [(0, per_name), *((name, others_each) for name in others)]:
+            held = rng.choice(SERIES, count, replace=False)
+            holdings += [(account, name * SERIES + place) for place in held]
+    return book_of(instruments["symbol"], *np.array(holdings).T), market
 
 
-@pytest.fixture(scope="module", params=[(10, 0, 0), (10, 8, 5)], ids=["one name", "nine names"])
+def large_firm() -> tuple[sg.Book, sg.Market]:
+    """5,000 accounts with ten options on each of 20 of 3,000 names: 300,000 series, 1,000,000 positions."""
+    rng, each, per_name = np.random.default_rng(1), 20, 10
+    instruments, market = tables([f"N{place:04d}" for place in range(NAMES)])
+    names = np.argsort(rng.random((HOLDERS, NAMES)), axis=1)[:, :each]
+    places = np.argsort(rng.random((HOLDERS * each, SERIES)), axis=1)[:, :per_name]
+    series = (names.reshape(-1, 1) * SERIES + places).ravel()
+    return book_of(instruments["symbol"], np.repeat(np.arange(HOLDERS), each * per_name), series), market
+
+
+SIZES = {"one name": (10, 0, 0), "nine names": (10, 8, 5)}
+
+
+@pytest.fixture(scope="module", params=SIZES.values(), ids=SIZES)
 def desk(request: Any) -> sg.Desk:
     return sg.Desk(*firm(*request.param), sg.house())
 
 
-def test_a_tick_of_5_000_holders(benchmark: Any, desk: sg.Desk) -> None:
+def history(market: sg.Market, days: int) -> sg.ScenarioSet:
+    """Joint daily moves of all names, drawn."""
+    names = market.underlyings.names.tolist()
+    moves = np.random.default_rng(5).normal(0.0, 0.02, (days, len(names)))
+    return sg.ScenarioSet.history(pd.DataFrame(moves, columns=names))
+
+
+def regimes(market: sg.Market) -> dict[str, Any]:
+    """What else a tick is timed under."""
+    joint = sg.house(scenarios=history(market, 500), joint=True)
+    both = sg.Policy({"default": sg.Program(sg.tims(), sg.house())})
+    return {"500 joint days": joint, "policy": both}
+
+
+def timed_ticks(benchmark: Any, desk: sg.Desk, rounds: int) -> None:
+    """Ticks of one name that all accounts hold, with the percentiles of what ``tick`` alone took."""
     rng, spent = np.random.default_rng(2), []
 
     def tick() -> int:
@@ -75,9 +107,36 @@ def test_a_tick_of_5_000_holders(benchmark: Any, desk: sg.Desk) -> None:
         spent.append(time.perf_counter() - start)
         return len(told)
 
-    assert benchmark.pedantic(tick, rounds=200, warmup_rounds=3) == HOLDERS
+    assert benchmark.pedantic(tick, rounds=rounds, warmup_rounds=3) == HOLDERS
     milliseconds = np.percentile(np.array(spent[3:]) * 1e3, [50, 99]).round(2).tolist()
     benchmark.extra_info.update(dict(zip(("p50 ms", "p99 ms"), milliseconds, strict=True)))
+
+
+def test_a_tick_of_5_000_holders(benchmark: Any, desk: sg.Desk) -> None:
+    timed_ticks(benchmark, desk, 200)
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("regime", ["500 joint days", "policy"])
+def test_a_tick_of_5_000_holders_under(benchmark: Any, regime: str, size: tuple[int, int, int]) -> None:
+    book, market = firm(*size)
+    timed_ticks(benchmark, sg.Desk(book, market, regimes(market)[regime]), 100)
+
+
+def test_a_tick_of_5_000_holders_with_two_threads(benchmark: Any) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        timed_ticks(benchmark, sg.Desk(*firm(*SIZES["one name"]), sg.house(), executor=pool), 200)
+
+
+def test_a_tick_of_all_3_000_names(benchmark: Any) -> None:
+    book, market = large_firm()
+    desk, rng = sg.Desk(book, market, sg.house()), np.random.default_rng(2)
+    names = market.underlyings.names.tolist()
+
+    def tick() -> int:
+        return len(desk.tick({"underlying": names, "spot": 100.0 * rng.uniform(0.99, 1.01, len(names))}))
+
+    assert benchmark.pedantic(tick, rounds=10, warmup_rounds=1) == HOLDERS
 
 
 def test_a_fill_in_a_position_that_is_there(benchmark: Any, desk: sg.Desk) -> None:

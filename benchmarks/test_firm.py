@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -13,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from firms import DESK, FIRM, Firm, drawn, grid
+from firms import DESK, FIRM, Firm, drawn, grid, walked
 from pipelines import numpy_and_sparse
 from test_european import seconds_of
 
 from shockgrid.backends import Backend, NativeBackend, NumpyBackend
-from shockgrid.backends.batch import Batch, Worst
 from shockgrid.errors import BackendUnavailable
-from shockgrid.whole_firm import SHARES
 
 #: Between our prices and the plain formula's, 1e-14 of a spot of 500, times some 200 contracts of 100.
 ERROR = 1e-6
@@ -43,14 +40,6 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture(scope="module", params=SIZES)
 def firm(request: pytest.FixtureRequest) -> Firm:
     return drawn(SIZES[request.param])
-
-
-def walked(backend: Backend, batch: Batch, threads: int) -> Worst:
-    if threads == 1:
-        return backend.worst(batch, batch.scenarios)
-    with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda part: backend.worst(part, part.scenarios), batch.cut(SHARES)))
-    return Worst(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -63,6 +63,7 @@ struct DenseWalk {
     run.start = 0;
     run.count = run.spot_count * run.rule_count;
     for (long long i = 0; i < run.spot_count; ++i) run.spot_factors[i] = factors[i];
+    pricer.find_spot_logs();
     for (long long m = 0; m < run.rule_count; ++m) run.vol_rules[m] = rule_of(vols.shocks[m]);
     for (long long s = 0; s < run.count; ++s) {
       run.spots[s] = int(s % run.spot_count);
@@ -210,6 +211,7 @@ struct DenseWalk {
       run.spots[s] = int(run.spot_count - 1);
       run.rules[s] = vol_numbers.items[vol];
     }
+    pricer.find_spot_logs();
   }
 };
 

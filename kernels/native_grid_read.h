@@ -51,7 +51,7 @@ struct GridReader {
     for (int lane = 0; lane < WIDTH; ++lane) column.items[reading.spots + lane] = 1.0;
     for (long long j = 0; j < reading.spots; j += WIDTH) {
       const Number log = log_ratio(load<Number>(column.items + j), terms.strikes);
-      store(is_call ? -log : log, logs.items + j);
+      store(is_call != 0.0 ? -log : log, logs.items + j);
     }
     for (long long k = 0; k < reading.vols; ++k) {
       const long long cell = k * reading.count + row;

@@ -71,6 +71,13 @@ struct Pricer {
     flush<TABLE>(section, table, tile);
   }
 
+  // The logs of ``run.spot_factors``, a register at a time; the factors behind the last are any number.
+  void find_spot_logs() {
+    for (int k = 0; k < WIDTH; ++k) run.spot_factors[run.spot_count + k] = 1.0;
+    for (long long j = 0; j < run.spot_count; j += WIDTH)
+      store(logarithm(load<Number>(run.spot_factors + j)), run.spot_logs + j);
+  }
+
 private:
   Pricer(long long states, long long most, long long distinct)
       : numbers_of(states, ok), spots(most, ok), rules(most, ok), used(most, ok), spot_factors(most + WIDTH, ok),
@@ -79,12 +86,6 @@ private:
         run{0, 0, 0, 0, spots.items, rules.items, used.items, spot_factors.items, spot_logs.items, vol_rules.items},
         tables{spot_states.items, deviations.items, exercises.items, premiums.items} {}
 
-  // A register at a time; the factors behind the last are any number.
-  void find_spot_logs() {
-    for (int k = 0; k < WIDTH; ++k) run.spot_factors[run.spot_count + k] = 1.0;
-    for (long long j = 0; j < run.spot_count; j += WIDTH)
-      store(logarithm(load<Number>(run.spot_factors + j)), run.spot_logs + j);
-  }
   template <int route> void add(const Section& section, Waiting& waiting, long long row, const Tile& tile) {
     if (waiting.full_with(row)) flush<route>(section, waiting, tile);
   }

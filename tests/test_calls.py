@@ -229,13 +229,13 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     called = sg.margin_calls(accounts(equity_at_marks=92_000.0), NOON, CALENDAR, rules=call_rules(mine))
     assert instant_text(called["due_utc"].iloc[0]) == "2026-11-30T21:00:00.000000+00:00"
     mine.write_text(text.replace('kind = "house"', 'kind = "mouse"'))
-    with pytest.raises(sg.ParameterError, match="kinds"):
+    with pytest.raises(sg.errors.ParameterError, match="kinds"):
         call_rules(mine)
     mine.write_text(text.replace("sessions = 2\n", "sessions = 0\n"))
-    with pytest.raises(sg.ParameterError, match=r"kinds\.3\.sessions"):
+    with pytest.raises(sg.errors.ParameterError, match=r"kinds\.3\.sessions"):
         call_rules(mine)
     mine.write_text(text.replace("effective = 2024-05-28", "effective = 2017-09-05"))
-    with pytest.raises(sg.ParameterError, match="fed is there twice from 2017-09-05 on"):
+    with pytest.raises(sg.errors.ParameterError, match="fed is there twice from 2017-09-05 on"):
         call_rules(mine)
 
 

@@ -48,7 +48,7 @@ def test_gross_and_freed_are_those_of_freed_capital() -> None:
     found = sg.compare(BOOK, MARKET, SIDES)
     assert found.accounts["short_value"].tolist() == pytest.approx([1_100.0, 400.0, 500.0])
     strategy, portfolio = found.results["regt"], found.results["tims"]
-    expected = sg.freed_capital(portfolio, strategy)
+    expected = sg.reg_t.freed_capital(portfolio, strategy)
     assert found.gross["tims"].to_numpy() == pytest.approx(expected["portfolio_margin_gross"], abs=CENT)
     assert found.gross["regt"].to_numpy() == pytest.approx(expected["regt_gross"], abs=CENT)
     freed = found.freed("regt", "tims")
@@ -90,7 +90,7 @@ def test_what_is_no_list_of_regimes_is_refused(sides: object) -> None:
 
 
 def test_a_name_that_is_no_regime_is_answered_with_those_that_are() -> None:
-    with pytest.raises(sg.ParameterError, match=r"^nope: expected tims, .* regt, regt-ib or path/to"):
+    with pytest.raises(sg.errors.ParameterError, match=r"^nope: expected tims, .* regt, regt-ib or path/to"):
         sg.compare(BOOK, MARKET, ["tims", "nope"])
 
 
@@ -125,9 +125,9 @@ def test_a_side_may_cover_a_part_of_the_book(mixed: tuple[sg.Book, sg.Market]) -
         ["deribit", "both", "X", 1], ["deribit", "both", "Y", 1], ["deribit", "shares", "X", 1],
         ["derive", "both", "BTC", 1], ["derive", "coin", "BTC", 1],
     ]  # fmt: skip
-    alone = sg.margin(book([("coin", "BTC-C", -2)]), priced, sg.deribit())
+    alone = sg.margin(book([("coin", "BTC-C", -2)]), priced, sg.regimes.deribit())
     assert rows.loc["coin", "deribit"] == alone.accounts["requirement"].iloc[0]
-    part = sg.margin(book([("both", "BTC-P", -1)]), priced, sg.deribit()).accounts["requirement"].iloc[0]
+    part = sg.margin(book([("both", "BTC-P", -1)]), priced, sg.regimes.deribit()).accounts["requirement"].iloc[0]
     assert found.results["deribit"].accounts["requirement"].iloc[0] == part
     whole = sg.margin(held, priced, sg.tims()).accounts
     assert np.array_equal(found.accounts["equity_at_marks"], whole["equity_at_marks"])
@@ -158,7 +158,7 @@ def test_totals_count_what_has_a_figure(mixed: tuple[sg.Book, sg.Market]) -> Non
 def test_programs_cover_a_book_between_them(mixed: tuple[sg.Book, sg.Market]) -> None:
     """Coins under the venue, shares under the exchange's rule; who is in the wrong program has no figure."""
     held, priced = mixed
-    programs = {"shares": sg.Program(sg.tims(), None), "coin": sg.Program(sg.deribit(), None)}
+    programs = {"shares": sg.Program(sg.tims(), None), "coin": sg.Program(sg.regimes.deribit(), None)}
     accounts = [
         {"account": name, "cash": 0.0, "program": program}
         for name, program in (("both", "coin"), ("coin", "coin"), ("shares", "shares"))
@@ -173,7 +173,7 @@ def test_programs_cover_a_book_between_them(mixed: tuple[sg.Book, sg.Market]) ->
 
 def test_a_name_without_a_history_is_left_out() -> None:
     past = pd.DataFrame({"X": [100.0, 90.0, 95.0, 99.0]}, index=pd.bdate_range("2026-11-16", periods=4))
-    found = sg.compare(BOOK, MARKET, {"history": sg.historical(past), "tims": "tims"})
+    found = sg.compare(BOOK, MARKET, {"history": sg.regimes.historical(past), "tims": "tims"})
     assert found.accounts["history"].isna().tolist() == [False, False, True]
     assert set(found.uncovered["underlying"]) == {"Y"}
 

@@ -46,7 +46,7 @@ def test_2_moves_are_neither_symmetric_nor_per_cent(tmp_path: Path) -> None:
     )
     assert (tims.min(), tims.max()) == (-0.08, 0.06)
     points = commodity(price_range=20.0), commodity(price_range=20.0)
-    regime = sg.span(file(tmp_path, commodities=dict(zip(("SP", "ND"), points, strict=True))))
+    regime = sg.regimes.span(file(tmp_path, commodities=dict(zip(("SP", "ND"), points, strict=True))))
     for name in ("SPZ", "ND"):  # 410 and 800: 20 points of 500 either way
         assert requirement(sg.margin(book([("A", name, 1)]), world(), regime)) == pytest.approx(
             20 * MULTIPLIER
@@ -73,7 +73,7 @@ def test_3_vols_move_by_points_and_turn() -> None:
 def test_4_a_contingency_competes_with_the_scenarios(tmp_path: Path) -> None:
     """Derive: what binds is the greater of the worst scenario and the forward contingency, not their sum."""
     far = {"C50000_90": 1, "P50000_90": -1, "DATED": -1}
-    row = lines(far, LINEAR_MARKET, sg.derive())
+    row = lines(far, LINEAR_MARKET, sg.regimes.derive())
     scan = row[["stand_alone_sum", "hedge_benefit", "offset_benefit", "minimum"]].sum()
     forward = 0.045 * 61_500.0 * (0.5 + 2.0 * 90 / 365)  # of a forward, discounted below
     factor = np.exp(-0.05 * 90 / 365)
@@ -82,17 +82,17 @@ def test_4_a_contingency_competes_with_the_scenarios(tmp_path: Path) -> None:
 
 def test_5_charges_stand_inside_and_outside_the_factor() -> None:
     """Deribit's 0.8 is on worst case and roll shock; Derive's on the worst loss alone."""
-    coin = lines({"PERP": 100}, COIN_MARKET, sg.deribit())
+    coin = lines({"PERP": 100}, COIN_MARKET, sg.regimes.deribit())
     core = coin["requirement"] - coin["mm_factor"]
     assert coin["requirement"] == pytest.approx(0.8 * core)
     assert coin["roll_shock"] > 0.0
-    stable = lines({"PERP": 1}, LINEAR_MARKET, sg.derive())
+    stable = lines({"PERP": 1}, LINEAR_MARKET, sg.regimes.derive())
     assert stable["requirement"] == pytest.approx(0.8 * 0.18 * 600_000 + 0.03 * 600_000)
 
 
 def test_6_transforms_are_not_linear() -> None:
     """A hedge in another expiry does not undo a discount that depends on the sign of each expiry's value."""
-    derive = sg.derive()
+    derive = sg.regimes.derive()
     near, far = {"C70000_20": 3}, {"C50000_90": -3}
     both = vector(near | far, LINEAR_MARKET, derive)
     parts = vector(near, LINEAR_MARKET, derive) + vector(far, LINEAR_MARKET, derive)
@@ -108,12 +108,12 @@ def test_6_transforms_are_not_linear() -> None:
 
 def test_7_a_published_array_counts_losses_as_positive(tmp_path: Path) -> None:
     arrays = published([-100.0] + [0.0] * 15)
-    pnl = vector({CALL: 2}, world(), sg.span(file(tmp_path), arrays=arrays))
+    pnl = vector({CALL: 2}, world(), sg.regimes.span(file(tmp_path), arrays=arrays))
     assert pnl == pytest.approx([-200.0] + [0.0] * 15)
 
 
 def test_8_a_reducer_says_which_scenario(tmp_path: Path) -> None:
-    row = lines({"SPZ": 1}, world(), sg.span(file(tmp_path)))
+    row = lines({"SPZ": 1}, world(), sg.regimes.span(file(tmp_path)))
     assert row["worst_scenario"] == 12  # the whole range down, vols up: first of its pair
 
 
@@ -146,7 +146,7 @@ def test_9_initial_margin_has_scenarios_of_its_own() -> None:
     regime = sg.Regime(
         "both",
         scenarios,
-        initial=(sg.AddOn("initial_scan", initial_loss, "floor", "the worst of the initial scenarios"),),
+        initial=(sg.requirement.AddOn("initial_scan", initial_loss, "floor", "the worst of the initial scenarios"),),
         remarks=(rule("initial_scan", measured, "its own worst scenario"),),
     )
     result = sg.margin(book([("A", "A", -1)]), TWO, regime)
@@ -207,7 +207,7 @@ def test_14_the_asset_itself_is_collateral_or_a_hedge(cancels: bool) -> None:
     ]
     groups = pd.DataFrame({"underlying": ["WRAPPED"], "class_group": ["BTC" if cancels else "WRAPPED"]})
     priced = market(rows, {"BTC": 60_000.0, "WRAPPED": 60_000.0}, groups=groups)
-    pnl = vector({"PERP": -1, "WRAPPED": 1}, priced, sg.derive())
+    pnl = vector({"PERP": -1, "WRAPPED": 1}, priced, sg.regimes.derive())
     assert (pnl.min() == pytest.approx(0.0, abs=ROUNDING)) == cancels
 
 
@@ -246,7 +246,7 @@ def test_16_marginal_margin_is_not_additive() -> None:
 
 def test_dampener_offset_and_end_of_range_in_coin() -> None:
     """Deribit: for a linear position every extended value is that of the end of the range (its weights)."""
-    pnl = vector({"PERP": 600.0}, COIN_MARKET, sg.deribit())
+    pnl = vector({"PERP": 600.0}, COIN_MARKET, sg.regimes.deribit())
     lowest, highest, extended = pnl[0], pnl[26], pnl[27:]
     assert extended[:2] == pytest.approx([lowest] * 2)
     assert extended[2:] == pytest.approx([highest] * 6)
@@ -254,8 +254,8 @@ def test_dampener_offset_and_end_of_range_in_coin() -> None:
     priced = coin_world(
         [wing, future("PERP", "perpetual")], 60_000.0, [{"symbol": "WING", "vol": 0.8}], {20: 60_500.0}
     )
-    raw = vector({"WING": -10.0}, priced, sg.deribit())
-    row = lines({"WING": -10.0}, priced, sg.deribit())
+    raw = vector({"WING": -10.0}, priced, sg.regimes.deribit())
+    row = lines({"WING": -10.0}, priced, sg.regimes.deribit())
     moves = np.array([-0.66, -0.33, 0.5, 1, 2, 3, 4, 5])
     damp = (np.abs(moves) / 0.16 - 1) * 100_000 / (1 + np.sign(moves) * 0.16)
     worst = max(-raw[:27].min(), (np.abs(raw[27:]) - damp)[raw[27:] < 0].max(), 0.0)
@@ -265,8 +265,8 @@ def test_dampener_offset_and_end_of_range_in_coin() -> None:
 
 def test_delta_shock_above_the_threshold() -> None:
     """30 million of futures, threshold 20: 5e-5 a coin above it, at most 10 %, on the whole delta."""
-    row = lines({"PERP": 3_000_000.0}, COIN_MARKET, sg.deribit())
+    row = lines({"PERP": 3_000_000.0}, COIN_MARKET, sg.regimes.deribit())
     coins = 10e6 / 60_000.0
     assert row["delta_shock"] == pytest.approx(30e6 * 5e-5 * coins, rel=1e-6)
-    hedged = lines({"PERP": -3_000_000.0, "C50000_90": 400.0}, COIN_MARKET, sg.deribit())
+    hedged = lines({"PERP": -3_000_000.0, "C50000_90": 400.0}, COIN_MARKET, sg.regimes.deribit())
     assert 0.0 <= hedged["delta_shock"] < row["delta_shock"]

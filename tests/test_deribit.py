@@ -74,7 +74,7 @@ def simulated(held: dict[str, float]) -> sg.MarginResult:
     )
     starts = {PERPETUAL: INDEX, DATED: MARKS[DATED]}
     contracts = {name: coins * starts[name] / SIZE for name, coins in held.items()}
-    return sg.margin(coin_book(contracts), priced, sg.deribit(order_margins={"A": ORDERS}))
+    return sg.margin(coin_book(contracts), priced, sg.regimes.deribit(order_margins={"A": ORDERS}))
 
 
 def test_every_row_of_the_simulation(shared: Path) -> None:
@@ -83,7 +83,7 @@ def test_every_row_of_the_simulation(shared: Path) -> None:
     results = {name: simulated({name: coins}) for name, coins in COINS.items()}
     whole = simulated(COINS)
     lines = whole.accounts.iloc[0]
-    regime = sg.deribit()
+    regime = sg.regimes.deribit()
     aggregate = regime.tree.transforms["class_group"]
 
     def vector(result: sg.MarginResult) -> np.ndarray:
@@ -118,7 +118,7 @@ def test_offsetting_futures_of_the_older_model(shared: Path) -> None:
     def figure(row: dict[str, Any]) -> float:
         long, short = (float(text) for text in re.findall(r"(?:long|short) (\d+)", row["inputs"]))
         contracts = {"A": long * 50_000.0 / SIZE, "B": -short * 50_000.0 / SIZE}
-        result = sg.margin(coin_book(contracts), priced, sg.deribit("v2"))
+        result = sg.margin(coin_book(contracts), priced, sg.regimes.deribit("v2"))
         return float(result.accounts["offsetting_futures"].iloc[0])
 
     assert len(rows)
@@ -139,7 +139,7 @@ def test_standard_margin(shared: Path) -> None:
             [{"symbol": "O", "mark": mark, "vol": 0.5}],
             {20: spot},
         )
-        line = sg.margin(coin_book({"O": -size}), priced, sg.deribit("standard")).accounts.iloc[0]
+        line = sg.margin(coin_book({"O": -size}), priced, sg.regimes.deribit("standard")).accounts.iloc[0]
         initial = row["metric"].startswith("initial")
         return float(line["initial_requirement" if initial else "requirement"])
 
@@ -178,7 +178,7 @@ def test_an_option_vector_by_hand(right: str, days: float, vol: float) -> None:
     priced = world(
         [coin_option("O", right, strike, days)], spot, [{"symbol": "O", "vol": vol}], {days: forward}
     )
-    pnl = sg.margin(coin_book({"O": -3.0}), priced, sg.deribit()).scenarios("A")["pnl"].to_numpy()
+    pnl = sg.margin(coin_book({"O": -3.0}), priced, sg.regimes.deribit()).scenarios("A")["pnl"].to_numpy()
     expected = -3.0 * by_hand(right, strike, days, vol, spot, forward)
     assert pnl == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
@@ -188,7 +188,7 @@ def test_older_model_by_hand() -> None:
     rows = [coin_option("C", "C", 60_000.0), coin_option("P", "P", 60_000.0)]
     quotes = [{"symbol": row["symbol"], "vol": 0.6} for row in rows]
     priced = world(rows, 60_000.0, quotes, {20: 60_000.0})
-    line = sg.margin(coin_book({"C": 10.0, "P": -20.0}), priced, sg.deribit("v2")).accounts.iloc[0]
+    line = sg.margin(coin_book({"C": 10.0, "P": -20.0}), priced, sg.regimes.deribit("v2")).accounts.iloc[0]
     assert line["net_short_options"] == pytest.approx(0.1)
     assert line["initial_requirement"] == pytest.approx(1.3 * line["requirement"])
 
@@ -196,7 +196,7 @@ def test_older_model_by_hand() -> None:
 @pytest.mark.parametrize("change", [{"version": "v9"}, {"order_margins": {"A": -1.0}}])
 def test_wrong_choices_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(sg.InputError):
-        sg.deribit(**change)
+        sg.regimes.deribit(**change)
 
 
 def test_a_currency_without_parameters_and_a_foreign_base_are_refused() -> None:
@@ -204,7 +204,7 @@ def test_a_currency_without_parameters_and_a_foreign_base_are_refused() -> None:
     fx = pd.DataFrame([{"currency": "BTC", "rate": 60_000.0}])
     sol = market(rows, {"SOL": 100.0}, fx=fx)
     with pytest.raises(sg.InputError, match="SOL"):
-        sg.margin(coin_book({"P": 1.0}), sol, sg.deribit())
+        sg.margin(coin_book({"P": 1.0}), sol, sg.regimes.deribit())
     rows = [future("P", "perpetual")]
     base = sg.Market.from_frames(
         pd.DataFrame(rows), pd.DataFrame([{"underlying": "BTC", "spot": 5e4}]), pd.DataFrame({"symbol": []}),
@@ -212,7 +212,7 @@ def test_a_currency_without_parameters_and_a_foreign_base_are_refused() -> None:
         as_of="2026-11-20T21:00Z", base_currency="EUR",
     )  # fmt: skip
     with pytest.raises(sg.InputError, match="USD"):
-        sg.margin(coin_book({"P": 1.0}), base, sg.deribit())
+        sg.margin(coin_book({"P": 1.0}), base, sg.regimes.deribit())
 
 
 @pytest.mark.parametrize("version", ["v3", "v2", "standard"])
@@ -221,7 +221,7 @@ def test_what_is_not_settled_in_coin_is_refused(version: str) -> None:
     rows = [{**future("P", "perpetual"), "currency": "USD", "inverse": False}]
     linear = market(rows, {"BTC": 60_000.0})
     with pytest.raises(sg.InputError, match=r"does not cover this instrument .*'P'"):
-        sg.margin(coin_book({"P": 1.0}), linear, sg.deribit(version))
+        sg.margin(coin_book({"P": 1.0}), linear, sg.regimes.deribit(version))
 
 
 @pytest.mark.parametrize("name", ["derive", "span", "deribit", "deribit-v2", "deribit-standard"])

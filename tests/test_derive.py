@@ -28,7 +28,7 @@ def margined(case: dict[str, Any], folder: Path) -> sg.MarginResult:
     path = folder / "derive.toml"
     path.write_text(written(parameters(case)), encoding="utf-8")
     book, market, confidences = tables(case["Scenario"])
-    return sg.margin(book, market, sg.derive(path, confidences=confidences))
+    return sg.margin(book, market, sg.regimes.derive(path, confidences=confidences))
 
 
 def expected_pnl(case: dict[str, Any]) -> list[float]:
@@ -77,13 +77,13 @@ def test_a_wrong_file_is_refused_by_path(
     numbers[table] = {**numbers[table], column: value}
     path = tmp_path / "derive.toml"
     path.write_text(written(numbers), encoding="utf-8")
-    with pytest.raises(sg.ParameterError, match=named):
-        sg.derive(path)
+    with pytest.raises(sg.errors.ParameterError, match=named):
+        sg.regimes.derive(path)
 
 
 def test_a_confidence_out_of_range_is_refused() -> None:
     with pytest.raises(sg.InputError, match="confidence"):
-        sg.derive(confidences=pd.DataFrame([{"underlying": "BTC", "confidence": 1.5}]))
+        sg.regimes.derive(confidences=pd.DataFrame([{"underlying": "BTC", "confidence": 1.5}]))
 
 
 def test_the_last_half_hour() -> None:
@@ -100,14 +100,14 @@ def test_the_last_half_hour() -> None:
         pd.DataFrame([{"account": "A", "symbol": "F", "quantity": 1.0}]),
         pd.DataFrame([{"account": "A", "cash": 0.0}]),
     )
-    pnl = sg.margin(book, market, sg.derive()).scenarios("A")["pnl"]
+    pnl = sg.margin(book, market, sg.regimes.derive()).scenarios("A")["pnl"]
     assert pnl.iloc[0] == pytest.approx(0.5 * 0.18 * 60_000.0)
 
 
 def test_the_hash_follows_the_numbers() -> None:
     feeds = pd.DataFrame([{"underlying": "BTC", "confidence": 0.5}])
-    assert sg.derive().fingerprint() == sg.derive().fingerprint()
-    assert sg.derive().fingerprint() != sg.derive(confidences=feeds).fingerprint()
+    assert sg.regimes.derive().fingerprint() == sg.regimes.derive().fingerprint()
+    assert sg.regimes.derive().fingerprint() != sg.regimes.derive(confidences=feeds).fingerprint()
 
 
 def test_contracts_settled_in_coin_are_refused() -> None:
@@ -116,4 +116,4 @@ def test_contracts_settled_in_coin_are_refused() -> None:
         pd.DataFrame([{"account": "A", "cash": 0.0}]),
     )
     with pytest.raises(sg.InputError, match="BTC-PERPETUAL"):
-        sg.margin(held, world(), sg.derive())
+        sg.margin(held, world(), sg.regimes.derive())

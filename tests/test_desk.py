@@ -7,13 +7,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from desk_world import REGIMES, UPDATES, apply, coin_market, held, priced
+from desk_world import EXCHANGE, HOUSE, REGIMES, UPDATES, apply, coin_market, held, priced
 from every_backend import BACKENDS
 from firm import changed
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import shockgrid as sg
+from shockgrid.desk.changes import COLUMNS
+from shockgrid.desk.side_worst import WorstColumns
 
 BOOK, MARKET = held(), priced()
 WATCHED = ["margin_group", "requirement", "equity_at_marks", "equity_at_model", "excess", "reliability"]
@@ -56,7 +58,7 @@ def test_after_any_updates_it_is_a_full_calculation(regime: Any, backend: Any, u
     assert changed(before, expected) == set()
 
 
-VENUES = {"deribit": sg.deribit(), "deribit, standard": sg.deribit("standard")}
+VENUES = {"deribit": sg.regimes.deribit(), "deribit, standard": sg.regimes.deribit("standard")}
 
 
 @pytest.mark.parametrize("regime", VENUES.values(), ids=VENUES.keys())
@@ -79,7 +81,61 @@ def test_so_it_is_under_a_venue_with_charges_of_its_own(regime: Any) -> None:
 
 def test_a_desk_that_may_remember_little_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shockgrid.desk.live.VIEW_ROWS_KEPT", 1)
+    monkeypatch.setattr("shockgrid.desk.runs.RUN_ROWS_KEPT", 1)
     desk = sg.Desk(BOOK, MARKET, REGIMES["policy"])
     for name in ("X", "Y", "X", "Z", "X"):
         desk.tick(pd.DataFrame([{"underlying": name, "spot": 97.0}]))
     pd.testing.assert_frame_equal(desk.accounts, full(desk), check_exact=True)
+
+
+def test_joint_rows_that_are_added_up_one_by_one_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shockgrid.desk.joint.PART_ELEMENTS", 1)
+    desk = sg.Desk(BOOK, MARKET, REGIMES["joint"])
+    desk.tick({"underlying": ["X", "Z"], "spot": [97.0, 101.0]})
+    desk.trade(pd.DataFrame([{"account": "A3", "symbol": "YC90_3.0", "quantity": -7.0, "price": 6.0}]))
+    pd.testing.assert_frame_equal(desk.accounts, full(desk), check_exact=True)
+    pd.testing.assert_frame_equal(
+        desk.result().groups, sg.margin(desk.book, desk.market, REGIMES["joint"]).groups, check_exact=True
+    )
+
+
+def test_a_coin_s_spot_leaves_names_in_other_currencies_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all portfolio groups only the coin's own is priced again; an account in coin is worth more."""
+    desk = sg.Desk(BOOK, MARKET, HOUSE)
+    seen: list[Any] = []
+    build = WorstColumns.redo
+
+    def watched(self: WorstColumns, names: Any, *, resized: bool) -> bool:
+        seen.extend(names)
+        return build(self, names, resized=resized)
+
+    monkeypatch.setattr(WorstColumns, "redo", watched)
+    told = desk.tick({"underlying": ["BTC"], "spot": [66_000.0]})
+    assert seen == ["BTC"]
+    assert "C" in set(told["margin_group"])
+    pd.testing.assert_frame_equal(desk.accounts, full(desk), check_exact=True)
+
+
+def test_changes_are_read_like_a_frame() -> None:
+    desk = sg.Desk(BOOK, MARKET, HOUSE)
+    told = desk.tick({"underlying": ["X"], "spot": [97.0]})
+    assert len(told) == len(told.frame) > 0
+    assert list(told.columns) == list(COLUMNS)
+    before, after = told["excess_before"], told.set_index("margin_group")["excess"]
+    assert (before.to_numpy() != after.to_numpy()).any()
+    frame = told.frame.copy()
+    desk.tick({"underlying": ["X"], "spot": [95.0]})
+    pd.testing.assert_frame_equal(told.frame, frame)
+    with pytest.raises(AttributeError, match="no_such"):
+        told.no_such()
+
+
+@pytest.mark.parametrize("regime", [HOUSE, EXCHANGE])
+def test_a_result_stays_what_it_was(regime: Any) -> None:
+    desk = sg.Desk(BOOK, MARKET, regime)
+    result, expected = desk.result(), sg.margin(desk.book, desk.market, regime)
+    desk.tick({"underlying": ["X", "Y"], "spot": [70.0, 120.0]})
+    for account in ("A0", "A1", "A2"):
+        pd.testing.assert_frame_equal(result.explain(account), expected.explain(account), check_exact=True)
+    pd.testing.assert_frame_equal(result.groups, expected.groups, check_exact=True)
+    pd.testing.assert_frame_equal(result.positions, expected.positions, check_exact=True)

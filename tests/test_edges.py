@@ -15,6 +15,7 @@ EMPTY = pd.DataFrame({"account": [], "symbol": [], "quantity": []})
 SHOWN = ("codes", "worst_scenario", "worst_price_shock", "worst_vol_shock")
 CASH = [{"account": "A", "cash": 100.0}]
 STALE_VOL = 0.01  # the low end of the band a price without a vol is given
+A_SECOND = 1e-3  # more than a second of time value, less than any dividend
 
 
 def row(held: sg.Book, world: sg.Market, regime: sg.Regime | None = None) -> dict[str, Any]:
@@ -183,6 +184,22 @@ def test_dividends_as_large_as_the_spot(amount: float) -> None:
     table = world.instruments
     np.testing.assert_allclose(table.slopes * 100.0 + table.intercepts, 101.0, rtol=1e-12)
     assert (table.slopes > 0).all()
+
+
+@pytest.mark.parametrize("style", ["european", "american"])
+def test_an_ex_date_at_the_very_instant_of_expiry_counts(style: str) -> None:
+    """An ex-date begins at midnight in New York: a put that expires then is worth the drop more."""
+
+    def value(expires: str) -> float:
+        put = option("P", "X", "P", 120.0, 60, style=style, expiry_utc=expires)
+        dividends = pd.DataFrame([{"underlying": "X", "ex_date": "2027-01-19", "amount": 3.0}])
+        world = market([stock("X"), put], {"X": 100.0}, [{"symbol": "P", "vol": 0.3}], dividends=dividends)
+        priced = sg.margin(book([("A", "P", 1)]), world, sg.house())
+        return float(priced.positions["price"].iloc[0])
+
+    before, at, after = (value(f"2027-01-19T{t}Z") for t in ("04:59:59", "05:00:00", "05:00:01"))
+    assert at == pytest.approx(after, abs=A_SECOND)
+    assert at > before + 2.0
 
 
 @pytest.mark.parametrize("quote", [{"vol": 0.2}, {"mark": 5.0}, {"bid": 4, "ask": 6}, {}])

@@ -41,19 +41,19 @@ def halved_gains(pnl: np.ndarray, node: object) -> np.ndarray:
     return np.minimum(pnl, 0.0) + 0.5 * np.maximum(pnl, 0.0)
 
 
-BOTH = {"class_group": sg.offset_gains, "product_group": sg.offset_gains}
+BOTH = {"class_group": sg.requirement.offset_gains, "product_group": sg.requirement.offset_gains}
 #: Regimes whose requirement is the scan alone.
 SCANS = {
     "tims": without_minimum(sg.tims()),
     "house": sg.house(**BARE),
     "house joint": sg.house(**BARE, joint=True),
     "by product": sg.Regime(
-        "by product", sg.ScenarioSet.grid(SPOT, VOL), sg.Tree("product_group", {"class_group": shared_gains})
+        "by product", sg.ScenarioSet.grid(SPOT, VOL), sg.requirement.Tree("product_group", {"class_group": shared_gains})
     ),
     "joint, damped at the top": sg.Regime(
         "damped",
         sg.ScenarioSet.grid(SPOT, VOL),
-        sg.Tree("margin_group", BOTH | {"portfolio_group": halved_gains}),
+        sg.requirement.Tree("margin_group", BOTH | {"portfolio_group": halved_gains}),
     ),
 }
 scans = pytest.mark.parametrize("regime", SCANS.values(), ids=SCANS.keys())

@@ -243,9 +243,9 @@ def test_dense_grids_that_do_not_fit_are_refused_with_the_number() -> None:
         lambda: sg.margin(PRICED, HELD, sg.tims()),  # type: ignore[arg-type]
         lambda: sg.margin(HELD, PRICED, sg.Regime("r", TEN, formula=lambda f: -1 - f["scan"])),
         lambda: sg.margin(HELD, PRICED, sg.Regime("r", TEN, formula=lambda f: f["scan"] * np.nan)),
-        lambda: sg.margin(HELD, PRICED, sg.Regime("r", TEN, add_ons=(sg.concentration(),))),
-        lambda: sg.Regime("r", TEN, add_ons=(sg.contingency(), sg.contingency())),
-        lambda: sg.Regime("r", TEN, add_ons=(sg.AddOn("minimum", lambda c: c),)),
+        lambda: sg.margin(HELD, PRICED, sg.Regime("r", TEN, add_ons=(sg.requirement.concentration(),))),
+        lambda: sg.Regime("r", TEN, add_ons=(sg.requirement.contingency(), sg.requirement.contingency())),
+        lambda: sg.Regime("r", TEN, add_ons=(sg.requirement.AddOn("minimum", lambda c: c),)),
         lambda: sg.Program(sg.house(), None),
         lambda: sg.house(spot=[-20, 20]),
         lambda: sg.house(spot=[0, 20]),

@@ -34,7 +34,7 @@ def test_the_haircut_is_the_requirement(name: str) -> None:
 
 def test_a_venue_that_does_not_know_it_counts_nothing_for_it() -> None:
     """Derive's file names no bond: its default haircut takes the whole value."""
-    result = sg.margin(book([("A", "BOND", 10)]), MARKET, sg.derive())
+    result = sg.margin(book([("A", "BOND", 10)]), MARKET, sg.regimes.derive())
     assert requirement(result) == pytest.approx(9_800.0)
     assert requirement(result, column="collateral_haircut") == pytest.approx(9_800.0)
 

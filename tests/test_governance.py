@@ -163,21 +163,21 @@ def test_the_latest_approved_file_is_in_force(tmp_path: Path) -> None:
     dated(tmp_path, "d.toml", "2027-01-01", ("Ann", "Bob"), 0.34)
     assert in_force(tmp_path, "house", AS_OF) == new
     assert in_force(tmp_path, "house", pd.Timestamp("2026-05-31T23:59Z")) == old
-    with pytest.raises(sg.ParameterError, match="no parameters of tims"):
+    with pytest.raises(sg.errors.ParameterError, match="no parameters of tims"):
         in_force(tmp_path, "tims", AS_OF)
-    with pytest.raises(sg.ParameterError, match=r"c.toml: not approved; d.toml: effective 2027-01-01"):
+    with pytest.raises(sg.errors.ParameterError, match=r"c.toml: not approved; d.toml: effective 2027-01-01"):
         in_force(tmp_path, "house", pd.Timestamp("2025-12-31T12:00Z"))
     dated(tmp_path, "e.toml", "2026-06-01", ("Ann", "Cid"), 0.35)
-    with pytest.raises(sg.ParameterError, match=r"b.toml and e.toml both take effect"):
+    with pytest.raises(sg.errors.ParameterError, match=r"b.toml and e.toml both take effect"):
         in_force(tmp_path, "house", AS_OF)
 
 
 @pytest.mark.parametrize("people", [("Ann", " ann "), ("", "Bob")])
 def test_nobody_approves_what_they_proposed(tmp_path: Path, people: tuple[str, str]) -> None:
     path = dated(tmp_path, "a.toml", "2026-01-01", people, 0.3)
-    with pytest.raises(sg.ParameterError, match="approved_by"):
+    with pytest.raises(sg.errors.ParameterError, match="approved_by"):
         sg.house(parameters=path)
-    with pytest.raises(sg.ParameterError, match="not approved"):
+    with pytest.raises(sg.errors.ParameterError, match="not approved"):
         in_force(tmp_path, "house", AS_OF)
 
 
@@ -196,17 +196,17 @@ def test_a_policy_names_both(tmp_path: Path) -> None:
     # one name held: the concentration floor at +-45 % of 1,000, and no short option to charge
     assert result.accounts["house_requirement"].to_numpy() == pytest.approx([450.0, 450.0, 490.0])
     assert result.regimes["house"].parameters["defaults"]["approved_by"] == "Bob"
-    with pytest.raises(sg.ParameterError, match="as_of"):
+    with pytest.raises(sg.errors.ParameterError, match="as_of"):
         sg.Policy.from_toml(policy)
     policy.write_text(head + '[programs.default]\nexchange = "tims"\n')
-    with pytest.raises(sg.ParameterError, match="no house regime"):
+    with pytest.raises(sg.errors.ParameterError, match="no house regime"):
         sg.Policy.from_toml(policy, MARKET.as_of)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(sg.ParameterError, match=r"none\.csv"):
+    with pytest.raises(sg.errors.ParameterError, match=r"none\.csv"):
         read_overrides(tmp_path / "none.csv")
-    with pytest.raises(sg.ParameterError, match="no such folder"):
+    with pytest.raises(sg.errors.ParameterError, match="no such folder"):
         in_force(tmp_path / "none", "house", AS_OF)
 
 

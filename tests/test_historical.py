@@ -62,7 +62,7 @@ def test_shortfall_is_the_mean_of_the_worst_days(
     prices: pd.DataFrame, vix: pd.DataFrame, with_vols: bool
 ) -> None:
     vols = vix if with_vols else None
-    regime = sg.historical(prices, vols, days=DAYS, vol_of={"default": "VIX"})
+    regime = sg.regimes.historical(prices, vols, days=DAYS, vol_of={"default": "VIX"})
     result = sg.margin(BOOK, MARKET, regime)
     losses = slow_losses(prices, vols)
     worst = sorted(losses, reverse=True)[:5]  # 1 % of 500 days
@@ -78,7 +78,7 @@ def test_shortfall_is_the_mean_of_the_worst_days(
 @pytest.mark.parametrize(("method", "rank"), [("inverted_cdf", 6), ("higher", 5), ("lower", 6)])
 def test_value_at_risk_says_which_quantile(prices: pd.DataFrame, method: str, rank: int) -> None:
     """Of 500 losses at 99 %: 495 lie at or below the sixth largest; (n - 1) x 0.99 = 494.01 lies between."""
-    regime = sg.historical(prices, days=DAYS, measure="value_at_risk", quantile=method)
+    regime = sg.regimes.historical(prices, days=DAYS, measure="value_at_risk", quantile=method)
     result = sg.margin(BOOK, MARKET, regime)
     expected = sorted(slow_losses(prices, None), reverse=True)[rank - 1]
     scan = result.accounts[["stand_alone_sum", "hedge_benefit", "offset_benefit"]].sum(axis=1).iloc[0]
@@ -120,7 +120,7 @@ def test_filtered_returns_by_hand() -> None:
     scaled = [
         value * np.sqrt(variances[-1] / variance) for value, variance in zip(returns, variances, strict=False)
     ]
-    regime = sg.historical(levels, filtered=True)
+    regime = sg.regimes.historical(levels, filtered=True)
     shocks = regime.scenarios.spot(market([stock("X")], {"X": 1.0}))[0, :3]
     assert shocks == pytest.approx(np.expm1(scaled))
 
@@ -128,7 +128,7 @@ def test_filtered_returns_by_hand() -> None:
 def test_the_stress_is_a_floor(prices: pd.DataFrame) -> None:
     """Calm days: half of 25 % of a share's value binds, and the rule says by how much."""
     calm = prices.loc["2017-01-01":"2017-06-30"]
-    result = sg.margin(book([("A", "XOM", 10)]), MARKET, sg.historical(calm))
+    result = sg.margin(book([("A", "XOM", 10)]), MARKET, sg.regimes.historical(calm))
     assert requirement(result) == pytest.approx(0.5 * 0.25 * 1000.0)
     rule = result.rules.iloc[0]
     assert (rule["name"], bool(rule["passed"])) == ("stress", False)
@@ -138,11 +138,11 @@ def test_the_stress_is_a_floor(prices: pd.DataFrame) -> None:
 def test_a_name_without_history_is_refused_or_has_a_proxy(prices: pd.DataFrame, vix: pd.DataFrame) -> None:
     held = book([("A", "XOM", 10)])
     with pytest.raises(sg.InputError, match="XOM"):
-        sg.margin(held, MARKET, sg.historical(prices[["JPM"]], days=DAYS))
+        sg.margin(held, MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS))
     with pytest.raises(sg.InputError, match="XOM"):
-        sg.margin(held, MARKET, sg.historical(prices, vix, days=DAYS))
-    by_proxy = sg.margin(held, MARKET, sg.historical(prices[["JPM"]], days=DAYS, proxies={"XOM": "JPM"}))
-    own = sg.margin(book([("A", "JPM", 10)]), MARKET, sg.historical(prices[["JPM"]], days=DAYS))
+        sg.margin(held, MARKET, sg.regimes.historical(prices, vix, days=DAYS))
+    by_proxy = sg.margin(held, MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS, proxies={"XOM": "JPM"}))
+    own = sg.margin(book([("A", "JPM", 10)]), MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS))
     assert requirement(by_proxy) == pytest.approx(requirement(own) / 1.35)
 
 
@@ -160,6 +160,6 @@ def test_a_name_without_history_is_refused_or_has_a_proxy(prices: pd.DataFrame, 
 )
 def test_refusals(change: dict[str, Any]) -> None:
     good: dict[str, Any] = {"spots": pd.DataFrame({"X": [1.0, 1.1, 1.2, 1.1]})}
-    assert sg.historical(**good).name == "historical"
+    assert sg.regimes.historical(**good).name == "historical"
     with pytest.raises(sg.InputError):
-        sg.historical(**{**good, **change})
+        sg.regimes.historical(**{**good, **change})

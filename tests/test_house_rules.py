@@ -293,5 +293,5 @@ def test_every_line_has_words_and_every_rule_a_distance() -> None:
     ],
 )
 def test_a_bad_file_is_refused_by_path(tmp_path: Path, changes: dict[str, Any], path: str) -> None:
-    with pytest.raises(sg.ParameterError, match=path):
+    with pytest.raises(sg.errors.ParameterError, match=path):
         regime(tmp_path, **changes)

@@ -185,7 +185,7 @@ def test_notionals_are_in_the_currency_of_the_spot() -> None:
     def figure(context: sg.Context) -> Any:
         return context.by_position(np.abs(context.notionals()))
 
-    regime = sg.Regime("n", sg.ScenarioSet.points([0.0]), add_ons=(sg.AddOn("notional", figure),))
+    regime = sg.Regime("n", sg.ScenarioSet.points([0.0]), add_ons=(sg.requirement.AddOn("notional", figure),))
     held = book([("A", "BTC-C", -2.0), ("B", "BTC-F", 300.0)])
     accounts = sg.margin(held, world(), regime).accounts
     assert accounts["notional"].tolist() == pytest.approx([2.0 * SPOT, 3000.0], rel=CLOSE)

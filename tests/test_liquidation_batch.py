@@ -29,7 +29,7 @@ REGIMES = {
     "house": sg.house(),
     "policy": sg.Policy({"default": Program(sg.tims(), sg.house())}),
     "joint": sg.house(joint=True),
-    "span": sg.span(),
+    "span": sg.regimes.span(),
     "own": load_regime(f"{MY_REGIME}:damped_shortfall"),
 }
 
@@ -94,7 +94,7 @@ def test_the_fast_way_is_taken_where_it_holds() -> None:
 def test_native_kernels_give_the_bytes_of_their_own_judge() -> None:
     try:
         native = sg.get_backend("native")
-    except sg.BackendUnavailable as error:
+    except sg.errors.BackendUnavailable as error:
         pytest.skip(str(error))
     held, wanted = drawn(4)
     ground = Ground.of(held, MARKET, REGIMES["policy"], native)

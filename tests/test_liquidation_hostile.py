@@ -23,7 +23,7 @@ MARKET = small_market()
 ROUNDING = 1e-6  #: of currency: sums of figures of 1e5 in another order
 HALF_CENT = 0.005
 BOTH = sg.Policy({"default": Program(sg.tims(), sg.house())})
-REGIMES = {"house": sg.house(), "both": BOTH, "joint": sg.house(joint=True), "span": sg.span()}
+REGIMES = {"house": sg.house(), "both": BOTH, "joint": sg.house(joint=True), "span": sg.regimes.span()}
 
 
 def judged(plan: Any, held: sg.Book, priced: sg.Market, regime: Any, account: str = "A") -> Any:

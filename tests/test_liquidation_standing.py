@@ -55,7 +55,7 @@ REGIMES = {
     "policy": sg.Policy({"default": Program(sg.tims(), sg.house())}),
     "joint": sg.house(joint=True, minimum_per_unit=0.375),
     "product": sg.Regime(
-        "product", sg.ScenarioSet.grid([-0.2, 0.0, 0.2], [0.0, 0.3]), sg.Tree("product_group")
+        "product", sg.ScenarioSet.grid([-0.2, 0.0, 0.2], [0.0, 0.3]), sg.requirement.Tree("product_group")
     ),
 }
 
@@ -134,7 +134,7 @@ def test_bought_options_are_what_full_revaluation_says(seed: int) -> None:
 
 def test_which_regimes_it_serves() -> None:
     held = family(1)
-    others = {"span": sg.span(), **REGIMES}
+    others = {"span": sg.regimes.span(), **REGIMES}
     served = {
         name: Ground.of(held, MARKETS["apart"], regime, BACKEND).standing is not None
         for name, regime in others.items()

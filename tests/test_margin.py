@@ -219,7 +219,7 @@ def test_a_sigma_range_of_an_inverse_fund_moves_against_the_market() -> None:
 
 def test_history_uses_each_names_own_return() -> None:
     history = pd.DataFrame({"X": [-0.1, 0.05], "Y": [0.2, -0.3]}, index=["crash", "turn"])
-    regime = sg.Regime("history", sg.ScenarioSet.history(history), sg.Tree("margin_group"))
+    regime = sg.Regime("history", sg.ScenarioSet.history(history), sg.requirement.Tree("margin_group"))
     result = sg.margin(book([("A", "X", 100), ("A", "Y", 100)]), PRICED, regime)
     assert requirement(result) == pytest.approx(0.3 * 5000 - 0.05 * 10000, abs=CENT)
     assert result.explain("A").set_index("level").loc["requirement", "scenario"] == 1
@@ -271,9 +271,9 @@ def test_parameter_files_are_checked(tmp_path: object) -> None:
     assert sg.tims(path).fingerprint() != sg.tims().fingerprint() == sg.tims().fingerprint()
     for broken in (text.replace("0.375", "-1"), text.replace('confidence = "rule"', ""), "name ="):
         path.write_text(broken)
-        with pytest.raises(sg.ParameterError, match=r"tims\.toml"):
+        with pytest.raises(sg.errors.ParameterError, match=r"tims\.toml"):
             sg.tims(path)
-    with pytest.raises(sg.ParameterError, match="absent"):
+    with pytest.raises(sg.errors.ParameterError, match="absent"):
         sg.house(parameters="absent.toml")
 
 

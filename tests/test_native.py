@@ -180,7 +180,8 @@ def test_what_has_no_kernel_is_priced_by_numpy(native: NativeBackend) -> None:
     values, expected = native.price(series, states), plain.price(series, states)
     other = series.is_american | series.inverse
     assert other.sum() > 15
-    assert same_bytes(values[:, series.inverse], expected[:, series.inverse])
+    plainly = series.inverse & ~series.is_american  # those read tables that the kernels have built
+    assert same_bytes(values[:, plainly], expected[:, plainly])
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-11)
     weights = random_array((20, 60), density=0.4, rng=np.random.default_rng(4), format="csr")
     result, sums = (backend.risk_arrays([(series, states)], weights) for backend in (native, plain))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,8 @@ def test_it_is_short_and_uses_public_names_only() -> None:
     assert len(code) < 40
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert imported == {"numpy", "shockgrid"}
-    used = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sg"
-    }
-    assert used <= set(sg.__all__)
+    used = set(re.findall(r"\bsg\.((?:requirement\.)?\w+)", ast.unparse(tree)))
+    assert used <= {*sg.__all__, *(f"requirement.{name}" for name in sg.requirement.__all__)}
 
 
 def test_its_requirement_by_hand() -> None:
@@ -81,5 +78,5 @@ def test_a_file_that_is_not_a_regime_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.py"
     path.write_text("nothing = 1\n")
     for name in (f"{path}:nothing", f"{path}:absent", f"{tmp_path}/none.py:x", "timms"):
-        with pytest.raises(sg.ParameterError):
+        with pytest.raises(sg.errors.ParameterError):
             load_regime(name)

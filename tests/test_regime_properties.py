@@ -52,7 +52,7 @@ def past() -> sg.Regime:
         np.exp(draws), columns=["X", "Y", "V"], index=pd.bdate_range("2026-09-01", periods=41)
     )
     vols = levels[["V"]]
-    return sg.historical(
+    return sg.regimes.historical(
         levels[["X", "Y"]], vols, filtered=True, vol_of={"default": "V"}, proxies={"BOND": "Y"},
         measure="value_at_risk", quantile="linear",
     )  # fmt: skip
@@ -61,12 +61,12 @@ def past() -> sg.Regime:
 def shortfall() -> sg.Regime:
     """The same days, the mean of the worst of them."""
     days = past().scenarios.only("standard")
-    return sg.Regime("shortfall", days, sg.Tree("margin_group", reducer=sg.expected_shortfall(0.93)))
+    return sg.Regime("shortfall", days, sg.requirement.Tree("margin_group", reducer=sg.requirement.expected_shortfall(0.93)))
 
 
 def arrays() -> sg.Regime:
     rows = [{"symbol": "XC", **{f"pnl_{k}": 40.0 * (k - 5.5) for k in range(1, 11)}}]
-    return sg.imported(pd.DataFrame(rows))
+    return sg.regimes.imported(pd.DataFrame(rows))
 
 
 BY_NAME = ("tims", "rbh_bd", "rbh_mm", "house", "house-rules")
@@ -84,7 +84,7 @@ backends = pytest.mark.parametrize("engine", ["numpy", "native"])
 def backend(name: str) -> Backend:
     try:
         return get_backend(name)
-    except sg.BackendUnavailable:
+    except sg.errors.BackendUnavailable:
         pytest.skip(f"no {name} backend here")
 
 
@@ -181,7 +181,7 @@ def test_the_split_at_the_active_scenarios_adds_up(name: str) -> None:
 @pytest.mark.parametrize("venue", MAKERS)
 def test_venues_agree_on_both_backends(venue: str) -> None:
     priced, names, maker = MAKERS[venue]
-    maker = maker or sg.span
+    maker = maker or sg.regimes.span
     held = book([("A", name, size) for name, size in zip(names, (3, -2, 5, -4, 2, -1), strict=False)])
     one, other = (
         sg.margin(held, priced, maker(), backend=backend(engine)).accounts["requirement"].iloc[0]

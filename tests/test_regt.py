@@ -145,13 +145,13 @@ def test_portfolio_margin_beside_regt() -> None:
     quoted = priced((listed("P", "P", 95), 2.0), (listed("C", "C", 105), 2.0))
     held = book([("A", "P", 1), ("A", "C", -1), ("A", "X", 100), ("B", "X", 10)])
     portfolio, strategy = sg.margin(held, quoted, sg.tims()), sg.regt(held, quoted)
-    freed = sg.freed_capital(portfolio, strategy).set_index("margin_group").loc["A"]
+    freed = sg.reg_t.freed_capital(portfolio, strategy).set_index("margin_group").loc["A"]
     assert freed["freed_capital"] == freed["regt"] - freed["portfolio_margin"] > 0.0
     gross = freed["regt_gross"] - freed["portfolio_margin_gross"]
     assert gross == pytest.approx(freed["freed_capital"], abs=CENT)
     assert freed["regt_gross"] - freed["regt"] == 200.0
     with pytest.raises(sg.InputError, match="one book"):
-        sg.freed_capital(portfolio, sg.regt(book([("Z", "X", 1)]), quoted))
+        sg.reg_t.freed_capital(portfolio, sg.regt(book([("Z", "X", 1)]), quoted))
 
 
 def test_what_makes_no_sense_is_refused() -> None:
@@ -164,7 +164,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     ):
         with pytest.raises(sg.InputError):
             wrong()
-    with pytest.raises(sg.ParameterError, match="cboe_manual"):
+    with pytest.raises(sg.errors.ParameterError, match="cboe_manual"):
         regt_rules("nyse")  # type: ignore[arg-type]
 
 

@@ -49,7 +49,7 @@ HOLDINGS = {
 
 def test_every_published_row(shared: Path, tmp_path: Path) -> None:
     rows, missed = rows_of(shared), {}
-    regime = sg.span(file(tmp_path), arrays=published(call_array(rows)))
+    regime = sg.regimes.span(file(tmp_path), arrays=published(call_array(rows)))
     results = {
         name: sg.margin(book([("A", *item) for item in held.items()]), world(), regime)
         for name, held in HOLDINGS.items()
@@ -69,7 +69,7 @@ def test_every_published_row(shared: Path, tmp_path: Path) -> None:
 
 def test_arrays_of_a_model_hold_one_day_of_decay(tmp_path: Path) -> None:
     """Unchanged price, vols up: the call at 24 days and 1.25 x its vol, less its value today."""
-    result = sg.margin(book([("A", CALL, 1)]), world(), sg.span(file(tmp_path)))
+    result = sg.margin(book([("A", CALL, 1)]), world(), sg.regimes.span(file(tmp_path)))
     terms = {"forwards": SPOT, "strikes": 410.0, "discount_factors": 1.0, "is_call": True}
     after = sg.price_european(**terms, expiries=24 / 365, vols=0.15 * 1.25)
     today = sg.price_european(**terms, expiries=25 / 365, vols=0.15)
@@ -83,7 +83,7 @@ def test_composite_delta_is_weighted_over_the_price_points(tmp_path: Path) -> No
     tiers = [{"name": "near", "from_days": 0.0}, {"name": "far", "from_days": 60.0}]
     own = commodity(tiers=tiers, spreads=[spread(1000.0, ("near", 1.0, "A"), ("far", 1.0, "B"))])
     held = book([("A", CALL, 1), ("A", "SPH", -1)])
-    result = sg.margin(held, world(), sg.span(file(tmp_path, commodities={"SP": own})))
+    result = sg.margin(held, world(), sg.regimes.span(file(tmp_path, commodities={"SP": own})))
     bump, delta = 1e-4, 0.0
     for share, weight in zip(
         (0, 1, -1, 2, -2, 3, -3), (0.27, 0.217, 0.217, 0.111, 0.111, 0.037, 0.037), strict=True
@@ -105,7 +105,7 @@ def test_intra_commodity_charge_by_hand(tmp_path: Path) -> None:
     tiers = [{"name": "near", "from_days": 0.0}, {"name": "far", "from_days": 60.0}]
     own = commodity(tiers=tiers, spreads=[spread(400.0, ("near", 1.0, "A"), ("far", 1.0, "B"))])
     result = sg.margin(
-        book([("A", "SPZ", 3), ("A", "SPH", -5)]), world(), sg.span(file(tmp_path, commodities={"SP": own}))
+        book([("A", "SPZ", 3), ("A", "SPH", -5)]), world(), sg.regimes.span(file(tmp_path, commodities={"SP": own}))
     )
     assert requirement(result, column="intra_commodity") == pytest.approx(1200.0, abs=ROUNDING)
     assert requirement(result) == pytest.approx(2 * 10_000.0 + 1200.0, abs=ROUNDING)
@@ -116,11 +116,11 @@ def test_inter_commodity_credit_by_hand(tmp_path: Path) -> None:
     both = {"SP": commodity(), "ND": commodity(price_range=30.0)}
     inter = [spread(0.6, ("SP", 2.0, "A"), ("ND", 1.0, "B"))]
     path = file(tmp_path, commodities=both, inter_spreads=inter)
-    result = sg.margin(book([("A", "SPZ", 4), ("A", "ND", -3)]), world(), sg.span(path))
+    result = sg.margin(book([("A", "SPZ", 4), ("A", "ND", -3)]), world(), sg.regimes.span(path))
     credit = 0.6 * (2 * 2 * 10_000.0 + 2 * 1 * 15_000.0)
     assert requirement(result, column="inter_commodity") == pytest.approx(-credit, abs=ROUNDING)
     assert requirement(result) == pytest.approx(4 * 10_000.0 + 3 * 15_000.0 - credit, abs=ROUNDING)
-    same_side = sg.margin(book([("A", "SPZ", 4), ("A", "ND", 3)]), world(), sg.span(path))
+    same_side = sg.margin(book([("A", "SPZ", 4), ("A", "ND", 3)]), world(), sg.regimes.span(path))
     assert requirement(same_side, column="inter_commodity") == 0.0
 
 
@@ -129,14 +129,14 @@ def test_short_option_minimum(tmp_path: Path, method: str, contracts: int) -> No
     """Longs of other strikes cover the scan in full; what is left is a charge per short contract."""
     own = commodity(short_option_minimum=8_000.0, short_option_method=method)
     held = book([("A", CALL, -20), ("A", "SPZ P400", -10), ("A", "SPZ", 10)])
-    result = sg.margin(held, world(), sg.span(file(tmp_path, commodities={"SP": own})))
+    result = sg.margin(held, world(), sg.regimes.span(file(tmp_path, commodities={"SP": own})))
     assert requirement(result, column="short_option_minimum") > 0.0
     assert requirement(result) == pytest.approx(8_000.0 * contracts, abs=ROUNDING)
 
 
 def test_net_option_value_is_a_memo_and_counts_in_equity(tmp_path: Path) -> None:
     path = file(tmp_path, initial_factor={"value": 1.1, "source": "this test", "confidence": "unconfirmed"})
-    result = sg.margin(book([("A", CALL, -2)]), world(), sg.span(path))
+    result = sg.margin(book([("A", CALL, -2)]), world(), sg.regimes.span(path))
     rows = result.explain("A").set_index(["level", "name"])["amount"]
     value = rows[("memo", "net_option_value")]
     row = result.accounts.iloc[0]
@@ -156,11 +156,11 @@ def test_net_option_value_is_a_memo_and_counts_in_equity(tmp_path: Path) -> None
     ],
 )
 def test_a_wrong_file_is_refused_by_path(tmp_path: Path, change: dict[str, Any], named: str) -> None:
-    with pytest.raises(sg.ParameterError, match=named):
-        sg.span(file(tmp_path, **change))
+    with pytest.raises(sg.errors.ParameterError, match=named):
+        sg.regimes.span(file(tmp_path, **change))
 
 
 def test_a_wrong_array_is_refused(tmp_path: Path) -> None:
     arrays = published([0.0] * 15 + [float("nan")])
     with pytest.raises(sg.InputError, match="loss_16"):
-        sg.span(file(tmp_path), arrays=arrays)
+        sg.regimes.span(file(tmp_path), arrays=arrays)

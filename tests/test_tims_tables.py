@@ -95,7 +95,7 @@ def test_options_on_a_volatility_index_have_forwards_and_ranges_of_their_own(tmp
     path.write_text(SHIPPED + own.replace("VIX", "VXI"))
     assert "own range of VXI: the market has none" in sg.margin(held, vix_market(), sg.tims(path)).notes
     path.write_text(SHIPPED + own.replace("0.40", "-1.0"))
-    with pytest.raises(sg.ParameterError, match=r"own_ranges\.VIX\.up"):
+    with pytest.raises(sg.errors.ParameterError, match=r"own_ranges\.VIX\.up"):
         sg.tims(path)
 
 
@@ -156,7 +156,7 @@ def arrays() -> pd.DataFrame:
 
 def test_imported_arrays_of_the_model_give_the_model_s_figures() -> None:
     held = book(ROWS)
-    one, other = (sg.margin(held, UNIT, regime) for regime in (sg.imported(arrays()), sg.tims()))
+    one, other = (sg.margin(held, UNIT, regime) for regime in (sg.regimes.imported(arrays()), sg.tims()))
     assert one.accounts["requirement"].to_numpy() == pytest.approx(other.accounts["requirement"].to_numpy())
     counts = one.rules[one.rules["name"] == "not_imported"].set_index("margin_group")["value"]
     assert counts.to_dict() == {"A": 1.0, "B": 1.0}
@@ -165,7 +165,7 @@ def test_imported_arrays_of_the_model_give_the_model_s_figures() -> None:
 def test_imported_arrays_replace_the_model() -> None:
     """Two short calls that lose 5 x point each, by hand: the last point costs 100; stock hedges at +15 %."""
     table = pd.DataFrame([{"symbol": "O", **{f"pnl_{k}": 5.0 * k for k in range(1, 11)}}])
-    assert requirement(sg.margin(book([("A", "O", -2)]), UNIT, sg.imported(table))) == pytest.approx(100.0)
+    assert requirement(sg.margin(book([("A", "O", -2)]), UNIT, sg.regimes.imported(table))) == pytest.approx(100.0)
 
 
 def test_a_file_of_another_layout_comes_in_through_a_column_map(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_file_of_another_layout_comes_in_through_a_column_map(tmp_path: Path) 
         '[unit_pnl]\nfilter = { kind = "P" }\nrename = { ticker = "symbol", '
         + ", ".join(renames) + " }\nscale = { " + ", ".join(scales) + " }\n"
     )  # fmt: skip
-    regime = sg.imported(read_unit_pnl(file, path))
+    regime = sg.regimes.imported(read_unit_pnl(file, path))
     assert requirement(sg.margin(book([("A", "O", -2)]), UNIT, regime)) == pytest.approx(100.0)
 
 
@@ -190,6 +190,6 @@ def test_bad_arrays_are_refused_by_line() -> None:
     for column, value in (("pnl_3", "x"), ("pnl_3", None), ("symbol", "")):
         spoilt = pd.concat([good, good.assign(**{"symbol": "P", column: value})], ignore_index=True)
         with pytest.raises(sg.InputError, match=f"line 3, column {column}"):
-            sg.imported(spoilt)
+            sg.regimes.imported(spoilt)
     with pytest.raises(sg.InputError, match="pnl_10"):
-        sg.imported(good.drop(columns="pnl_10"))
+        sg.regimes.imported(good.drop(columns="pnl_10"))

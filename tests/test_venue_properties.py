@@ -62,14 +62,14 @@ def span(tmp_path_factory: pytest.TempPathFactory) -> sg.Regime:
     )  # fmt: skip
     both = {"SP": own, "ND": commodity(price_range=30.0)}
     inter = [spread(0.6, ("SP", 2.0, "A"), ("ND", 1.0, "B"))]
-    return sg.span(file(tmp_path_factory.mktemp("span"), commodities=both, inter_spreads=inter))
+    return sg.regimes.span(file(tmp_path_factory.mktemp("span"), commodities=both, inter_spreads=inter))
 
 
 MAKERS: dict[str, tuple[sg.Market, list[str], Callable[[], sg.Regime] | None]] = {
-    "derive": (LINEAR_MARKET, COIN_NAMES, sg.derive),
-    "deribit v3": (COIN_MARKET, COIN_NAMES, sg.deribit),
-    "deribit v2": (COIN_MARKET, COIN_NAMES, lambda: sg.deribit("v2")),
-    "deribit standard": (COIN_MARKET, COIN_NAMES, lambda: sg.deribit("standard")),
+    "derive": (LINEAR_MARKET, COIN_NAMES, sg.regimes.derive),
+    "deribit v3": (COIN_MARKET, COIN_NAMES, sg.regimes.deribit),
+    "deribit v2": (COIN_MARKET, COIN_NAMES, lambda: sg.regimes.deribit("v2")),
+    "deribit standard": (COIN_MARKET, COIN_NAMES, lambda: sg.regimes.deribit("standard")),
     "span": (world(), SPAN_NAMES, None),
 }
 #: a threshold and a dampener in USD: twice the book is not twice the margin

@@ -26,11 +26,11 @@ HELD = book([("A", "X", 200), ("A", "C10", -3), ("A", "P60", 4), ("A", "Y", -100
 GRID: dict[str, Any] = {"spot": [-0.1, 0.0, 0.1], "vol": [-0.2, 0.0, 0.4]}
 
 
-def add_on(name: str, amount: float, mode: str) -> sg.AddOn:
+def add_on(name: str, amount: float, mode: str) -> sg.requirement.AddOn:
     def figure(context: Context) -> np.ndarray:
         return np.full(len(context.plan.margin_groups), amount)
 
-    return sg.AddOn(name, figure, mode, words=f"{name} of this test")
+    return sg.requirement.AddOn(name, figure, mode, words=f"{name} of this test")
 
 
 def test_modes_initial_and_memo_by_hand() -> None:
@@ -80,8 +80,8 @@ def test_a_regime_without_initial_margin_has_none() -> None:
 
 def test_cutting_by_expiry_changes_nothing_by_itself() -> None:
     plain = sg.Regime("plain", sg.ScenarioSet.grid(**GRID, weight=0.5))
-    cut = replace(plain, tree=sg.Tree(by_expiry=True, sides=True))
-    same = replace(plain, tree=sg.Tree(value_transform=lambda pnl, _: pnl))
+    cut = replace(plain, tree=sg.requirement.Tree(by_expiry=True, sides=True))
+    same = replace(plain, tree=sg.requirement.Tree(value_transform=lambda pnl, _: pnl))
     first, *others = (sg.margin(HELD, PRICED, regime) for regime in (plain, cut, same))
     for other in others:
         pd.testing.assert_frame_equal(first.accounts, other.accounts, rtol=0.0, atol=ROUNDING)
@@ -92,17 +92,17 @@ def test_expiry_rows_need_a_tree_that_cuts_them() -> None:
     def figure(context: Context) -> np.ndarray:
         return context.by_margin_group(context.by_leaf(np.abs(context.expiries.values)))
 
-    regime = sg.Regime("rows", sg.ScenarioSet.points([0.0]), add_ons=(sg.AddOn("worth", figure),))
+    regime = sg.Regime("rows", sg.ScenarioSet.points([0.0]), add_ons=(sg.requirement.AddOn("worth", figure),))
     with pytest.raises(sg.InputError, match="by_expiry=True"):
         sg.margin(HELD, PRICED, regime)
-    worth = sg.margin(HELD, PRICED, replace(regime, tree=sg.Tree(by_expiry=True))).accounts["worth"]
+    worth = sg.margin(HELD, PRICED, replace(regime, tree=sg.requirement.Tree(by_expiry=True))).accounts["worth"]
     assert worth.iloc[1] == pytest.approx(
         -sg.margin(HELD, PRICED, sg.tims()).accounts["equity_at_model"].iloc[1]
     )
 
 
 def test_threads_do_not_change_a_bit() -> None:
-    regime = replace(sg.derive(), side="house")
+    regime = replace(sg.regimes.derive(), side="house")
     one, two = (sg.margin(HELD, PRICED, regime, threads=threads).accounts for threads in (1, 2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 

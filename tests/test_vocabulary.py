@@ -14,7 +14,7 @@ EXACT = 1e-9
 
 
 def test_worst_takes_the_first_of_equals_and_is_not_negative() -> None:
-    reduced = sg.worst(np.array([[1.0, -2.0, -2.0], [3.0, 4.0, 5.0]]))
+    reduced = sg.requirement.worst(np.array([[1.0, -2.0, -2.0], [3.0, 4.0, 5.0]]))
     assert reduced.losses.tolist() == [2.0, 0.0]
     assert reduced.scenarios.tolist() == [1, 0]
 
@@ -26,7 +26,7 @@ def test_worst_takes_the_first_of_equals_and_is_not_negative() -> None:
 )
 def test_expected_shortfall_by_hand(level: float, expected: float) -> None:
     pnl = -np.array([[10.0, 50.0, 20.0, 40.0, 30.0]])
-    reduced = sg.expected_shortfall(level)(pnl)
+    reduced = sg.requirement.expected_shortfall(level)(pnl)
     assert reduced.losses[0] == pytest.approx(expected, abs=EXACT)
     assert reduced.scenarios[0] == 1
 
@@ -40,9 +40,9 @@ DAYS = (10, 40, 90)
 def test_shares_of_an_expected_shortfall_by_hand(level: float, expected: list[float]) -> None:
     """Of four scenarios the worst 1, 2 and 2.5; of the last, half of one in two and a half."""
     pnl = np.array([[-3.0, -5.0, 1.0, 2.0]])
-    shares = sg.expected_shortfall(level).shares(pnl)  # type: ignore[attr-defined]
+    shares = sg.requirement.expected_shortfall(level).shares(pnl)  # type: ignore[attr-defined]
     assert shares[0].tolist() == pytest.approx(expected)
-    assert -(shares * pnl).sum() == pytest.approx(sg.expected_shortfall(level)(pnl).losses[0])
+    assert -(shares * pnl).sum() == pytest.approx(sg.requirement.expected_shortfall(level)(pnl).losses[0])
 
 
 SERIES = [option(f"{right}{day}", "X", right, 100.0, day) for right in "CP" for day in DAYS]
@@ -94,13 +94,13 @@ def test_odd_lots_and_adjusted_deliverables_count_in_units() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     grid = sg.ScenarioSet.grid([0.1])
     for wrong in (
-        lambda: sg.Tree("account"),
-        lambda: sg.Tree(transforms={"margin_group": sg.offset_gains}),
-        lambda: sg.AddOn("x", lambda context: np.zeros(1), "sometimes"),
+        lambda: sg.requirement.Tree("account"),
+        lambda: sg.requirement.Tree(transforms={"margin_group": sg.requirement.offset_gains}),
+        lambda: sg.requirement.AddOn("x", lambda context: np.zeros(1), "sometimes"),
         lambda: sg.Regime("x", sg.ScenarioSet.points([0.1], tag="other")),
         lambda: sg.Regime("x", grid, side="nowhere"),
         lambda: sg.Program(None, None),
-        lambda: sg.expected_shortfall(1.0),
+        lambda: sg.requirement.expected_shortfall(1.0),
     ):
         with pytest.raises(sg.InputError):
             wrong()

@@ -108,7 +108,7 @@ class Instruments(_Columns):
         """
         inverted = self.inverse[rows] & ~self.is_option[rows]
         if not inverted.any():
-            return prices.copy()
+            return np.array(prices, np.float64)
         return np.where(inverted, -1.0 / np.where(inverted, prices, 1.0), prices)
 
 

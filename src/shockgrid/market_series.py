@@ -10,6 +10,23 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Series
 from shockgrid.market import Market
 
+#: Columns of the instruments that a series is made of, beside ``vols``.
+TERMS = (
+    "underlyings",
+    "is_option",
+    "is_call",
+    "is_american",
+    "strikes",
+    "years",
+    "multipliers",
+    "units_per_contract",
+    "cash_per_contract",
+    "slopes",
+    "intercepts",
+    "discount_factors",
+    "dividends",
+    "inverse",
+)
 LARGEST_GROWTH = 50.0  #: rate or yield times age, in size: a factor of 5e21, no market's
 
 
@@ -46,6 +63,16 @@ def series(market: Market, rows: Codes) -> Series:
         ex_cash=ex_cash,
         inverse=table.inverse[rows],
     )
+
+
+def moved_series(known: Series, before: Market, market: Market, rows: Codes) -> Series:
+    """``series(market, rows)``, from the columns ``known`` of the same rows in the market ``before``."""
+    kept = all(getattr(market.instruments, name) is getattr(before.instruments, name) for name in TERMS)
+    if not kept or market.dividends is not before.dividends:
+        return series(market, rows)
+    table = market.instruments
+    spots = market.underlyings.spots.take(table.underlyings.take(rows))
+    return replace(known, spots=spots, vols=table.vols.take(rows))
 
 
 def as_quoted(series: Series, ages: Floats) -> Series:
@@ -85,7 +112,7 @@ def _ex_dates(market: Market, rows: Codes) -> tuple[Floats, Floats]:
     # where dividends and a given forward contradict each other, the forward holds (see carry.add_forwards)
     honoured = (table.is_american[rows] & (table.dividends[rows] > 0.0))[:, None] & inside
     if most:
-        honoured &= (owners[places] == names[:, None]) & (years[places] < table.years[rows][:, None])
+        honoured &= (owners[places] == names[:, None]) & (years[places] <= table.years[rows][:, None])
     used = int(honoured.sum(axis=1).max(initial=0))
     honoured, places = honoured[:, :used], places[:, :used]
     if not used:

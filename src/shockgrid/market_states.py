@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,34 @@ from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenarios import ScenarioSet
+from shockgrid.shocks import Scale, scales_of
 from shockgrid.states import States
+
+
+class Terms(NamedTuple):
+    """What of a market the shocks of a set may depend on."""
+
+    columns: tuple[Any, ...]  #: of the underlyings, but for their spots
+    functions: tuple[Scale, ...] | None  #: see ``scales_of``
+    scales: tuple[Floats, ...]  #: what they give
+
+    @classmethod
+    def of(cls, market: Market, functions: tuple[Scale, ...] | None) -> Terms:
+        """Those of a market."""
+        names, moving = market.underlyings, ("spots", "spot_times")
+        columns = tuple(getattr(names, column.name) for column in fields(names) if column.name not in moving)
+        return cls(columns, functions, tuple(scale(market) for scale in functions or ()))
+
+    def stand(self, market: Market) -> bool:
+        """Whether the market has the very same columns, and scales of the same values."""
+        if self.functions is None:
+            return False
+        other = Terms.of(market, self.functions)
+        columns = zip(self.columns, other.columns, strict=True)
+        scales = zip(self.scales, other.scales, strict=True)
+        return all(a is b for a, b in columns) and all(
+            np.array_equal(a, b, equal_nan=True) for a, b in scales
+        )
 
 
 @dataclass(frozen=True)
@@ -28,6 +56,7 @@ class MarketStates:
     weights: Floats  #: [U, S] factors on the P&L
     weighted: bool  #: whether any of them is not 1
     revised: bool  #: whether a scenario does more than move spot and vols, see ``revaluation``
+    terms: Terms  #: what of the market the shocks were found with
     _compiled: dict[bytes, States] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -49,7 +78,16 @@ class MarketStates:
             weights,
             bool((weights != 1.0).any()),
             revised,
+            Terms.of(market, scales_of((scenarios.spot, scenarios.vol, scenarios.weight))),
         )
+
+    def after(self, market: Market) -> MarketStates:
+        """The same set over another state of the market: this object where no underlying is treated in
+        another way."""
+        if self.terms.stand(market):
+            return self
+        other = MarketStates.of(self.scenarios, market)
+        return other if other.differs(self).any() else self
 
     def differs(self, other: MarketStates) -> Mask:
         """Which underlyings [U] the same set treats in another way over another state of the market."""

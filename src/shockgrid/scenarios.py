@@ -14,9 +14,11 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenario_rules import KnownPnl, Rule, Terms, checked_weights
 from shockgrid.shocks import (
+    Chosen,
     CommonShocks,
     GroupShocks,
     ListOfShocks,
+    Stacked,
     TypeShocks,
     digest,
     historical_shocks,
@@ -25,7 +27,6 @@ from shockgrid.shocks import (
 from shockgrid.vol_rules import VolRule
 
 Shocks: TypeAlias = Callable[[Market], Floats]
-
 
 _PER_SCENARIO = (
     "relative",
@@ -131,8 +132,7 @@ class ScenarioSet:
         """The same list of (spot, vol) shocks for every underlying, paired by broadcasting.
 
         ``vol_rule``, one for all or a list, applies the vol shocks in place of mode, power, floor and cap;
-        ``roll_days`` pass; the others as above;
-        ``spot_scale`` and ``vol_scale`` give a factor [U] on the shocks of each underlying.
+        ``spot_scale`` and ``vol_scale`` give a factor [U] on the shocks of each underlying; others as above.
 
         Raises InputError for a shock, weight or power that is not finite, a spot shock below -1, an unknown
         mode or a floor above its cap. A shock in ranges (``spot_scale``) may be below -1: no spot falls
@@ -205,9 +205,9 @@ class ScenarioSet:
         return ScenarioSet(
             self.names + other.names,
             self.tags + other.tags,
-            lambda market: np.hstack([self.spot(market), other.spot(market)]),
-            lambda market: np.hstack([self.vol(market), other.vol(market)]),
-            lambda market: np.hstack([self.weight(market), other.weight(market)]),
+            Stacked((self.spot, other.spot)),
+            Stacked((self.vol, other.vol)),
+            Stacked((self.weight, other.weight)),
             **joined,
             digest=digest(self.digest, other.digest),
         )
@@ -218,9 +218,9 @@ class ScenarioSet:
         return ScenarioSet(
             tuple(self.names[row] for row in rows),
             (tag,) * len(rows),
-            lambda market: self.spot(market)[:, rows],
-            lambda market: self.vol(market)[:, rows],
-            lambda market: self.weight(market)[:, rows],
+            Chosen(self.spot, rows),
+            Chosen(self.vol, rows),
+            Chosen(self.weight, rows),
             **{name: getattr(self, name)[rows] for name in _PER_SCENARIO},
             digest=digest(self.digest, tag),
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 
 TABLE = "scenarios"
+
+#: Market -> a factor [U] on the shocks of each underlying
+Scale: TypeAlias = Callable[[Market], Floats]
 
 
 def digest(*parts: object) -> str:
@@ -45,7 +49,12 @@ class CommonShocks:
     """The same shocks [S] for every underlying, stretched by a factor [U] where there is a scale."""
 
     values: Floats
-    scale: Callable[[Market], Floats] | None = None
+    scale: Scale | None = None
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """See ``scales_of``."""
+        return () if self.scale is None else (self.scale,)
 
     def digest(self) -> str:
         """SHA-256 of the values; the scale is a function and not in it."""
@@ -63,6 +72,7 @@ class TypeShocks:
 
     kinds: tuple[str, ...]
     values: Floats  #: [kinds, S]
+    scales: ClassVar[tuple[Scale, ...]] = ()
 
     def digest(self) -> str:
         """SHA-256 of the table."""
@@ -85,6 +95,7 @@ class GroupShocks:
 
     groups: tuple[str, ...]
     values: Floats  #: [groups, S]
+    scales: ClassVar[tuple[Scale, ...]] = ()
 
     @classmethod
     def of(cls, rows: Mapping[str, Sequence[float]], count: int) -> GroupShocks:
@@ -115,6 +126,7 @@ class ListedShocks:
     count: int  #: S
     unlisted: float  #: shock of an underlying a scenario does not name
     strict: bool  #: whether an underlying the market does not know is refused
+    scales: ClassVar[tuple[Scale, ...]] = ()
 
     def digest(self) -> str:
         """SHA-256 of the rows."""
@@ -131,6 +143,50 @@ class ListedShocks:
         table = np.full((len(market.underlyings.names), self.count), self.unlisted)
         table[rows[known], self.scenarios[known]] = self.values[known]
         return table
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """One list of shocks after another."""
+
+    parts: tuple[Callable[[Market], Floats], ...]
+
+    @property
+    def scales(self) -> tuple[Scale, ...] | None:
+        """See ``scales_of``."""
+        return scales_of(self.parts)
+
+    def __call__(self, market: Market) -> Floats:
+        """The shocks laid over the underlyings of a market."""
+        return np.hstack([part(market) for part in self.parts])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some scenarios of a list of shocks."""
+
+    whole: Callable[[Market], Floats]
+    scenarios: Codes
+
+    @property
+    def scales(self) -> tuple[Scale, ...] | None:
+        """See ``scales_of``."""
+        return scales_of([self.whole])
+
+    def __call__(self, market: Market) -> Floats:
+        """The shocks laid over the underlyings of a market."""
+        return self.whole(market)[:, self.scenarios]
+
+
+def scales_of(shocks: Iterable[Any]) -> tuple[Scale, ...] | None:
+    """All that spots and quotes can change of these lists of shocks: the factors that they are stretched by.
+
+    The rest depends on the terms of the underlyings alone. None where one of them is a function of which
+    nothing is known.
+    """
+    found = [getattr(part, "scales", None) for part in shocks]
+    known = [scales for scales in found if scales is not None]
+    return tuple(chain.from_iterable(known)) if len(known) == len(found) else None
 
 
 def joint_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:

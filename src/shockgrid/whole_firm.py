@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from shockgrid.scenarios import ScenarioSet
 
 #: Parts of a firm that threads take in turn: more than there are threads, so that none waits long at the end.
 SHARES = 16
+#: The same of a class group by itself, and positions below which a thread costs more than it saves.
+LEAF_SHARES, SMALLEST_SHARE = 4, 8_192
 #: Columns whose change makes the hint of ``Backend.prepare`` worth giving again.
 HINTED = ("years", "rates", "yields", "vols")
 BEFORE_ALL = -1  #: where the hint is remembered: before the first instrument
@@ -59,12 +62,33 @@ def worst_losses(
     # the parts and the whole that is made of them
     needed = 2 * len(layout.leaves) * leaf + len(layout.instruments) * (INSTRUMENT_BYTES + 32 * units)
     _require_memory(backend, needed, f"{len(layout.leaves):,} leaves of {len(layout.instruments):,} series")
-    batch = layout.batch(states)
+    return worst_of(layout.batch(states), count, backend, units=units, executor=executor)
+
+
+def worst_of(
+    batch: Batch, reduced: int, backend: Backend, *, units: bool, executor: Executor | None = None
+) -> Worst:
+    """``Backend.worst`` with the hint given before, and the shares of the batch taken by threads."""
     _prepare(batch, backend)
     if executor is None or not len(batch):
-        return backend.worst(batch, count, units)
-    parts = executor.map(lambda part: backend.worst(part, count, units), batch.cut(SHARES))
+        return backend.worst(batch, reduced, units)
+    if len(batch) > 1:
+        parts = executor.map(lambda part: backend.worst(part, reduced, units), batch.cut(SHARES))
+    else:  # every share prices all instruments, the first one answers for them
+        shares, asked = _leaf_shares(batch), [units, *[False] * LEAF_SHARES]
+        parts = executor.map(lambda part, own: backend.worst(part, reduced, own), shares, asked)
     return Worst(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _leaf_shares(batch: Batch) -> list[Batch]:
+    """One class group in parts of some of its leaves each; a small one as it is."""
+    first, last = batch.group_leaves.tolist()
+    held = batch.leaf_positions[first : last + 1]
+    if held[-1] - held[0] < SMALLEST_SHARE * LEAF_SHARES:
+        return [batch]
+    goals = np.linspace(held[0], held[-1], LEAF_SHARES + 1)[1:-1]
+    edges = np.unique(np.concatenate([[first], first + np.searchsorted(held, goals), [last]]))
+    return [replace(batch, group_leaves=edges[place : place + 2]) for place in range(len(edges) - 1)]
 
 
 def _prepare(batch: Batch, backend: Backend) -> None:

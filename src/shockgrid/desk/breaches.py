@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.desk.changes import Changes
 from shockgrid.desk.instants import stamp
 from shockgrid.errors import InputError
 
@@ -99,7 +100,7 @@ class Breaches:
             return pd.DataFrame(columns=list(LOG_COLUMNS))
         return pd.concat(self._log, ignore_index=True)
 
-    def update(self, figures: pd.DataFrame, at: datetime) -> pd.DataFrame:
+    def update(self, figures: pd.DataFrame | Changes, at: datetime) -> pd.DataFrame:
         """Take new figures of some margin groups (a frame of changes, or of accounts); the new log rows.
 
         Raises InputError where ``at`` is before the last update: older figures must not undo newer ones.

@@ -50,7 +50,7 @@ def cases_of(live: Live, standing: Standing, groups: Codes, orders: Orders) -> C
     account_cases = np.repeat(np.arange(len(groups)), counts)
     firsts = np.cumsum(counts) - counts
     held = _held(live, standing, groups, orders)
-    before = standing.cash(live.book)[accounts]
+    before = standing.cash(live.plan.book)[accounts]
     cash, table = before.copy(), live.market.instruments
     payers = firsts[orders.cases] + standing.ranks[orders.accounts]
     _book(table, standing, held, orders, payers, cash)

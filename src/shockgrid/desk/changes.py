@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,31 +22,59 @@ class Change(NamedTuple):
     before: Mapping[str, Any]
 
 
+class Changes:
+    """The margin groups of which a watched column changed by a bit or more, a row each.
+
+    ``arrays`` holds those of ``COLUMNS``, in each margin group's currency. ``frame`` is the same as a
+    DataFrame, made when it is first asked for; so is whatever else a DataFrame has: ``changes["excess"]``,
+    ``changes.set_index("margin_group")``.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays["margin_group"])
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per margin group: ``COLUMNS``."""
+        texts = ("margin_group", "reliability_before", "reliability")
+        found, index = dict(self.arrays), pd.RangeIndex(len(self))
+        for name in texts:  # no search for a narrower type
+            found[name] = pd.Series(found[name], index, dtype=object, copy=False)
+        return pd.DataFrame(found, index=index, copy=False)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.frame[key]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.frame, name)
+
+    def __repr__(self) -> str:
+        return repr(self.frame)
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html())
+
+
 def watched(columns: Mapping[str, Any], codes: Any) -> dict[str, Any]:
     """A copy of the watched columns of these margin groups, codes or a slice of them."""
     return {name: columns[name][codes].copy() for name in WATCHED}
 
 
-def changes_frame(names: Texts, change: Change, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per margin group of which a watched column changed by a bit or more: ``COLUMNS``."""
-    after = watched(columns, change.codes)
-    rows = np.flatnonzero(_differ(change.before, after, len(change.codes)))
-    codes = change.codes
-    if len(rows) < len(codes):
-        codes = codes[rows]
-        change, after = _taken(change, rows), {name: after[name][rows] for name in WATCHED}
-    found: dict[str, Any] = {"margin_group": names[codes]}
+def changes_of(names: Texts, change: Change, columns: Mapping[str, Any]) -> Changes:
+    """The margin groups of which a watched column changed."""
+    before, after = change.before, watched(columns, change.codes)
+    rows: Any = np.flatnonzero(_differ(before, after, len(change.codes)))
+    if len(rows) == len(change.codes):
+        rows = slice(None)
+    found = {"margin_group": names[change.codes[rows]]}
     for name in WATCHED:
-        found[f"{name}_before"], found[name] = change.before[name], after[name]
-    index = pd.RangeIndex(len(codes))
-    for name in ("margin_group", "reliability_before", "reliability"):
-        # no search for a narrower type
-        found[name] = pd.Series(found[name], index, dtype=object, copy=False)
-    return pd.DataFrame(found, index=index, copy=False)
-
-
-def _taken(change: Change, rows: Codes) -> Change:
-    return Change(change.codes[rows], {name: values[rows] for name, values in change.before.items()})
+        found[f"{name}_before"], found[name] = before[name][rows], after[name][rows]
+    return Changes(found)
 
 
 def _differ(before: Mapping[str, Any], after: Mapping[str, Any], size: int) -> Mask:

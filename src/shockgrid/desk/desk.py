@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,18 +18,12 @@ from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.desk.case_columns import CaseDesk
-from shockgrid.desk.changes import Change, changes_frame, watched
+from shockgrid.desk.changes import Change, Changes, changes_of, watched
 from shockgrid.desk.fills import booked, deposited, read_fills
 from shockgrid.desk.instants import utc
 from shockgrid.desk.live import Live
-from shockgrid.desk.moves import (
-    coins,
-    moved,
-    own_underlyings,
-    rolled,
-    with_coin_rates,
-    without_guesses,
-)
+from shockgrid.desk.moves import Guesses, coins, dependents, moved, own_underlyings, rolled, with_coin_rates
+from shockgrid.desk.plain_ticks import Directory
 from shockgrid.desk.staleness import stale_spots
 from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
 from shockgrid.desk.what_if import Setting, WhatIf, max_size, what_if, what_ifs, working_orders
@@ -48,10 +43,10 @@ class Desk:
 
     Parameters
     ----------
-    book, market, regime_or_policy, backend : as for ``margin``.
+    book, market, regime_or_policy, backend, executor : as for ``margin``; the executor stays open.
 
-    Each update returns the margin groups whose requirement, equity or reliability changed, before and after
-    (``shockgrid.desk.changes.COLUMNS``, in each margin group's currency). ``equity_at_model`` values options
+    Each update returns the margin groups whose requirement, equity or reliability changed, before and after:
+    a ``shockgrid.desk.changes.Changes``, which is read like a frame. ``equity_at_model`` values options
     at the current spot and the last accepted vol, ``equity_at_marks`` at the last marks. Updates may carry
     a ``sequence`` number: one that is not above the last is dropped and counted in ``dropped``, a gap in
     ``gaps``. A bad row is turned away into ``rejects`` and touches no other name or account.
@@ -69,13 +64,15 @@ class Desk:
         regime_or_policy: Regime | HasPrograms,
         *,
         backend: str | Backend = "auto",
+        executor: Executor | None = None,
     ) -> None:
         require_kinds(book, market, regime_or_policy)
         self.regime_or_policy = regime_or_policy
         self.backend = get_backend(backend)
         programs = programs_by_name(regime_or_policy)
-        self._live = Live(book, calibrated(market, self.backend), programs, self.backend)
-        self._outright = own_underlyings(self.market)
+        self._live = Live(book, calibrated(market, self.backend), programs, self.backend, executor)
+        self._outright, self._coins = own_underlyings(self.market), coins(self.market)
+        self._directory, self._guesses = Directory(), Guesses(self.market.rejects)
         self._cases: CaseDesk | None = None
         self._rejects = [joined_rejects([]).assign(sequence=np.zeros(0, np.int64))]
         self.sequence = 0  #: of the last update that was used
@@ -86,7 +83,7 @@ class Desk:
     @property
     def book(self) -> Book:
         """Who holds what by now."""
-        return self._live.book
+        return self._live.plan.book
 
     @property
     def market(self) -> Market:
@@ -108,7 +105,7 @@ class Desk:
         """All that ``margin()`` returns; nothing is priced for it."""
         return self._live.result()
 
-    def tick(self, quotes: Any, *, sequence: int | None = None, at: datetime | None = None) -> pd.DataFrame:
+    def tick(self, quotes: Any, *, sequence: int | None = None, at: datetime | None = None) -> Changes:
         """Take new spots, quotes and vols; see ``shockgrid.desk.ticks.read_ticks`` for the rows.
 
         ``at`` is the market time of the update and of its rows without a ``quote_utc``, by default the desk's
@@ -119,7 +116,7 @@ class Desk:
         with self._whole_or_not_at_all():
             if not self._is_next(sequence, at):
                 return self._nothing()
-            ticks = read_ticks(quotes, self.market, self.time, at)
+            ticks = read_ticks(quotes, self.market, self.time, at, self._directory)
             self._reject(ticks.rejects)
             self.dropped += ticks.late
             moves, before = ticks.moves, self.market
@@ -128,15 +125,17 @@ class Desk:
             if len(reasons):
                 self._reject(kept_vols(moves, reasons, market))
                 market = moved(before, moves, self._outright)
-            market = without_guesses(market, moves.underlyings, moves.instruments[~np.isnan(moves.vols)])
+            self._guesses, fresh = self._guesses.among(before.rejects), ~np.isnan(moves.vols)
+            market = self._guesses.without(market, moves.underlyings, moves.instruments[fresh])
             self.time = max(self.time, latest(moves) or self.time)
-            turned = np.intersect1d(moves.underlyings, coins(market))
+            turned = np.intersect1d(moves.underlyings, self._coins)
             if len(turned):
-                return self._rebuilt(self.book, with_coin_rates(market, turned, before), None)
+                market = with_coin_rates(market, turned, before)
+                return self._rebuilt(self.book, market, dependents(market, before, moves))
             names = np.union1d(moves.underlyings, market.instruments.underlyings[moves.instruments])
             return self._told(self._live.move(market, names, doubts=market.rejects is not before.rejects))
 
-    def trade(self, fills: Any, *, sequence: int | None = None) -> pd.DataFrame:
+    def trade(self, fills: Any, *, sequence: int | None = None) -> Changes:
         """Take fills: account, symbol, quantity (bought > 0), price per unit; see ``desk.fills.booked``."""
         with self._whole_or_not_at_all():
             if not self._is_next(sequence):
@@ -152,9 +151,10 @@ class Desk:
                     return self._told(change)
             owners = self.market.instruments.underlyings[found.instruments]
             touched = {str(name) for name in self.market.underlyings.portfolio_groups[owners]}
-            return self._rebuilt(book, self.market, touched)
+            doubted = np.flatnonzero(book.accounts["account"].isin(found.doubted).to_numpy(bool))
+            return self._told(self._live.reopen(book, np.append(found.accounts, doubted), touched))
 
-    def deposit(self, account: str, amount: float, *, sequence: int | None = None) -> pd.DataFrame:
+    def deposit(self, account: str, amount: float, *, sequence: int | None = None) -> Changes:
         """Add cash to an account, in its own currency; a withdrawal is < 0."""
         with self._whole_or_not_at_all():
             if not self._is_next(sequence):
@@ -166,7 +166,7 @@ class Desk:
             owner = np.flatnonzero((book.accounts["account"] == account).to_numpy(bool))
             return self._told(self._live.pay(book, owner))
 
-    def roll(self, as_of: datetime, market: Market | None = None) -> pd.DataFrame:
+    def roll(self, as_of: datetime, market: Market | None = None) -> Changes:
         """Move to a later instant: on the market as it stands (``desk.moves.rolled``), or on another one.
 
         Raises
@@ -247,17 +247,16 @@ class Desk:
         if len(rejects):
             self._rejects.append(rejects[list(REJECT_COLUMNS)].assign(sequence=self.sequence))
 
-    def _rebuilt(self, book: Book, market: Market, redone: set[str] | None) -> pd.DataFrame:
-        before, names = self._live.columns, self._live.plan.margin_groups
-        every: Codes = np.arange(len(names))
-        change = Change(every, watched(before, every))
+    def _rebuilt(self, book: Book, market: Market, redone: set[str] | None) -> Changes:
+        every: Codes = np.arange(len(self._live.plan.margin_groups))
+        change = Change(every, watched(self._live.columns, every))
         self._live.rebuild(book, market, redone)
-        self._outright = own_underlyings(market)
+        self._outright, self._coins = own_underlyings(market), coins(market)
         return self._told(change)
 
-    def _told(self, change: Change) -> pd.DataFrame:
-        return changes_frame(self._live.plan.margin_groups, change, self._live.columns)
+    def _told(self, change: Change) -> Changes:
+        return changes_of(self._live.plan.margin_groups, change, self._live.columns)
 
-    def _nothing(self) -> pd.DataFrame:
+    def _nothing(self) -> Changes:
         none: Codes = np.zeros(0, np.intp)
         return self._told(Change(none, watched(self._live.columns, none)))

@@ -32,7 +32,15 @@ def with_futures(book: Book, market: Market, rows: Expiring, choice: str) -> Boo
         )
     )
     prices = frame["strike"].to_numpy(np.float64)[moved]
-    fills = Fills(accounts, instruments, contracts[moved], prices, frozenset(), joined_rejects([]))
+    fills = Fills(
+        accounts,
+        instruments,
+        contracts[moved],
+        prices,
+        frozenset(),
+        joined_rejects([]),
+        np.arange(len(prices)),
+    )
     after = booked(book, market, fills, account_starts(book))
     unrated = np.isnan(account_rates(book, market))
     cash = np.where(unrated, book.accounts["cash"], after.accounts["cash"])

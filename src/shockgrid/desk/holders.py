@@ -9,25 +9,27 @@ from typing import Any
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.desk.joint import JointIndex
 from shockgrid.desk.side import Side
-from shockgrid.desk.spans import book_of
+from shockgrid.desk.spans import book_of, run_of
+from shockgrid.desk.worth import Holdings
 from shockgrid.engine import Plan, Positions
 from shockgrid.market import Market
 from shockgrid.requirement.assemble import Figures
 from shockgrid.requirement.collect import Collected, NodeColumns
 from shockgrid.requirement.frames import account_figures
+from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.regime import Context, Leaves, OfPlan, TaggedExpiries
 from shockgrid.requirement.totals import holdings_of, joint_node, totals_of
 
 
-def restricted(plan: Plan, codes: Codes, starts: Codes) -> Plan:
+def restricted(plan: Plan, codes: Codes, starts: Codes, owned: Grouped) -> Plan:
     """The plan of these margin groups (ascending) alone, counted from 0; without its class groups.
 
-    ``starts`` are the ``account_starts`` of its book.
+    ``starts`` are the ``account_starts`` of its book, ``owned`` its positions by margin group.
     """
     place = _places(codes, len(plan.margin_groups))
-    held = plan.positions
-    rows = np.flatnonzero(place[held.margin_groups] >= 0)
+    held, rows = plan.positions, owned.rows(codes)
     owners = np.flatnonzero(place[plan.account_groups] >= 0)
     accounts = _places(owners, len(plan.account_groups))
     columns = {column.name: getattr(held, column.name)[rows] for column in fields(held)}
@@ -58,12 +60,14 @@ class Part:
     plan: Plan
     leaves: Codes  #: rows of the side's leaves, in canonical order
     nodes: Codes
-    node_groups: Codes  #: the margin group of each of them, counted in ``plan``
     unoffset: Codes
-    unoffset_groups: Codes
     expiries: Codes
+    by_leaf: Grouped  #: leaves, nodes and unoffset nodes by margin group
+    by_node: Grouped
+    by_unoffset: Grouped
     template: Leaves  #: its columns that only who holds what decides
     holdings: Mapping[OfPlan, Any]
+    joint: JointIndex | None
 
     @classmethod
     def of(cls, side: Side, wanted: Codes, whole: Plan) -> Part:
@@ -73,23 +77,33 @@ class Part:
         """
         places = np.flatnonzero(np.isin(wanted, side.members))
         codes = np.searchsorted(side.members, wanted[places])
-        chosen = np.zeros(len(side.members), np.bool_)
-        chosen[codes] = True
-        recode, found = _places(codes, len(chosen)), side.found
-        plan = whole if len(codes) == len(wanted) else restricted(side.plan, codes, side.starts)
-
-        def rows(margin_groups: Codes) -> Codes:
-            return np.flatnonzero(chosen[margin_groups])
-
-        leaves = rows(found.leaves.margin_groups)
-        nodes, unoffset = rows(found.nodes.margin_groups), rows(found.unoffset.margin_groups)
+        recode, found = _places(codes, len(side.members)), side.found
+        plan = whole
+        if len(codes) < len(wanted):
+            plan = restricted(side.plan, codes, side.starts, side.owned)
+        leaves, nodes, unoffset = (
+            side.grouped(part, columns.margin_groups).rows(codes)
+            for part, columns in (
+                ("leaves", found.leaves),
+                ("nodes", found.nodes),
+                ("unoffset", found.unoffset),
+            )
+        )
+        by_leaf, by_node, by_unoffset = (
+            Grouped(recode[groups[own]], len(codes))
+            for groups, own in (
+                (found.leaves.margin_groups, leaves),
+                (found.nodes.margin_groups, nodes),
+                (found.unoffset.margin_groups, unoffset),
+            )
+        )
         template = replace(
             found.leaves,
             **{
                 name: getattr(found.leaves, name)[leaves]
                 for name in ("class_groups", "product_groups", "portfolio_groups", "underlyings")
             },
-            margin_groups=recode[found.leaves.margin_groups[leaves]],
+            margin_groups=by_leaf.codes,
         )
         return cls(
             side,
@@ -98,12 +112,16 @@ class Part:
             plan,
             leaves,
             nodes,
-            recode[found.nodes.margin_groups[nodes]],
             unoffset,
-            recode[found.unoffset.margin_groups[unoffset]],
-            np.zeros(0, np.intp) if found.expiries is None else rows(found.expiries.margin_groups),
+            np.zeros(0, np.intp)
+            if found.expiries is None
+            else np.flatnonzero(recode[found.expiries.margin_groups] >= 0),
+            by_leaf,
+            by_node,
+            by_unoffset,
             template,
             holdings_of(side.regime, plan),
+            side.joint_index(codes),
         )
 
     def figures(self, market: Market, rates: Floats) -> Figures:
@@ -113,11 +131,13 @@ class Part:
         """
         side, plan = self.side, replace(self.plan, market=market)
         found = self._found()
-        context = Context(plan, found.leaves, side.evaluator.values, rates, found.expiries, self.holdings)
-        nodes, joint = found.nodes, side.joint_rows(self.codes)
+        values, expiries = side.evaluator.values, found.expiries
+        context = Context(plan, found.leaves, values, rates, expiries, self.holdings, self.by_leaf)
+        nodes, laid, joint = found.nodes, (self.by_node, self.by_unoffset), side.joint_worst(self.joint)
         if joint is not None:
-            nodes = NodeColumns.of([joint_node(plan, side.regime, found, joint)])
-        totals = totals_of(side.regime, context, found, nodes)
+            nodes = NodeColumns.of([joint_node(found, joint, self.by_leaf)])
+            laid = Grouped(nodes.margin_groups, len(self.codes)), self.by_unoffset
+        totals = totals_of(side.regime, context, found, nodes, laid)
         return Figures(account_figures(totals, side.evaluator.standard_states, rates), self.places)
 
     def _found(self) -> Collected:
@@ -131,12 +151,17 @@ class Part:
             tagged={tag: pnl[rows] for tag, pnl in found.leaves.tagged.items()},
             pnl=None if found.leaves.pnl is None else found.leaves.pnl[rows],
         )
+        nodes = replace(found.nodes.take(run_of(self.nodes)), margin_groups=self.by_node.codes)
+        unoffset = nodes
+        if found.unoffset is not found.nodes:
+            unoffset = found.unoffset.take(run_of(self.unoffset))
+            unoffset = replace(unoffset, margin_groups=self.by_unoffset.codes)
         return Collected(
             leaves,
             found.stand_alone[rows],
             found.charges[rows],
-            replace(found.nodes.take(run_of(self.nodes)), margin_groups=self.node_groups),
-            replace(found.unoffset.take(run_of(self.unoffset)), margin_groups=self.unoffset_groups),
+            nodes,
+            unoffset,
             None if found.expiries is None else self._expiry_rows(found.expiries),
         )
 
@@ -153,22 +178,18 @@ class Part:
 
 
 class View:
-    """Margin groups that are worked out together, and what of them does not change with the market."""
+    """Margin groups that are worked out together, and what of them does not change with the market.
 
-    def __init__(self, whole: Plan, starts: Codes, sides: Iterable[Side], codes: Codes) -> None:
-        self.codes = codes
+    ``plan`` is the plan of theirs alone.
+    """
+
+    def __init__(self, plan: Plan, sides: Iterable[Side], codes: Codes, holdings: Holdings) -> None:
+        self.codes, self.holdings = codes, holdings
         self.rows = run_of(codes)
-        self.plan = restricted(whole, codes, starts)
+        self.plan = plan
         self.parts = [Part.of(side, codes, self.plan) for side in sides]
         self.status: Texts = np.zeros(0, object)
         self.judged_by: tuple[Mask, Mask] | None = None  #: the doubts that ``status`` was found with
-
-
-def run_of(codes: Codes) -> Any:
-    """The same ascending rows as a slice, where they follow one upon another: it is read at once."""
-    if len(codes) and codes[-1] - codes[0] + 1 == len(codes):
-        return slice(int(codes[0]), int(codes[-1]) + 1)
-    return codes
 
 
 def _places(rows: Codes, size: int) -> Codes:

@@ -13,7 +13,7 @@ from shockgrid.desk.liquidation_batch import Batch
 from shockgrid.desk.liquidation_changes import Changes
 from shockgrid.desk.liquidation_copies import distinct, runs
 from shockgrid.desk.liquidation_leaves import Leaves
-from shockgrid.requirement.add_ons import Uncovered, uncovered_units
+from shockgrid.requirement.add_ons import Uncovered, uncovered_by_name
 from shockgrid.requirement.fold import CLASS, MARGIN, PORTFOLIO, Rows, folded
 from shockgrid.requirement.leafwise import LeafRows, Leafwise
 from shockgrid.requirement.reducers import worst
@@ -63,7 +63,7 @@ def is_leafwise(regime: Regime) -> bool:
     tree = regime.tree
     if tree.by_expiry or (tree.height == MARGIN and tree.transforms):
         return False
-    known = all(add_on.of_plan in (None, uncovered_units) for add_on in regime.add_ons)
+    known = all(add_on.of_plan in (None, uncovered_by_name) for add_on in regime.add_ons)
     return known and len(_ways(regime)) == len(regime.add_ons)
 
 
@@ -192,7 +192,7 @@ class Records:
         by_tag = {tag: tagged[:, columns] for tag, columns in self.tags.items()}
         market, found = self.evaluator.plan.market, []
         for way, add_on in zip(self.ways, self.regime.add_ons, strict=True):
-            known = units if add_on.of_plan is uncovered_units else None
+            known = units if add_on.of_plan is uncovered_by_name else None
             columns = way.columns(LeafRows(len(empty), by_tag, known, market))
             columns[empty] = np.nan
             found.append(columns)

@@ -8,6 +8,7 @@ market, because the same functions sum the same numbers in the same order.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
@@ -19,21 +20,21 @@ from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.columns import joined_rejects
 from shockgrid.desk.changes import Change, watched
-from shockgrid.desk.holders import View
+from shockgrid.desk.holders import View, restricted
 from shockgrid.desk.resized import resized, rows_of
-from shockgrid.desk.side import Side
+from shockgrid.desk.runs import Runs
+from shockgrid.desk.side import Side, sides_over
 from shockgrid.desk.spans import account_starts
 from shockgrid.desk.worth import Worth
-from shockgrid.engine import ClassGroup, Plan, model_values, plan, prepare
+from shockgrid.engine import Plan, model_values, plan
 from shockgrid.market import Market
-from shockgrid.market_series import series
-from shockgrid.requirement.assemble import Terms, account_columns, terms_of
+from shockgrid.requirement.assemble import TERMS, Terms, account_columns, terms_of
+from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.margin import assignments, named_regimes, notes_of
 from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import Program
 from shockgrid.requirement.reliability import doubtful, reliability, statuses
-from shockgrid.requirement.result import MarginResult, Run
-from shockgrid.requirement.totals import total
+from shockgrid.requirement.result import MarginResult
 from shockgrid.requirement.unpriced import unpriced_charges
 from shockgrid.states import UNMOVED
 
@@ -43,19 +44,22 @@ VIEW_ROWS_KEPT = 4_000_000  #: positions in the views that are remembered betwee
 class Live:
     """Book, market and every figure of the accounts frame, column by column."""
 
-    def __init__(self, book: Book, market: Market, programs: Mapping[str, Program], backend: Backend) -> None:
-        self.programs, self.backend = programs, backend
+    def __init__(
+        self,
+        book: Book,
+        market: Market,
+        programs: Mapping[str, Program],
+        backend: Backend,
+        executor: Executor | None = None,
+    ) -> None:
+        self.programs, self.backend, self._executor = programs, backend, executor
         self.sides: list[Side] = []
         self.columns: dict[str, Any] = {}
         self.binding: Codes = np.zeros(0, np.intp)
         self.plan: Plan
         self.values: Floats = np.zeros(0)
+        self._holders: dict[str, Codes] = {}
         self.rebuild(book, market, None)
-
-    @property
-    def book(self) -> Book:
-        """Who holds what by now."""
-        return self.plan.book
 
     @property
     def market(self) -> Market:
@@ -67,45 +71,53 @@ class Live:
         """What is known of each margin group before anything is priced."""
         return self._terms
 
-    def rebuild(self, book: Book, market: Market, redone: Collection[str] | None) -> None:
-        """Lay the book over the market anew; only the portfolio groups in ``redone`` are priced again, all
-        for None."""
+    def rebuild(self, book: Book, market: Market, redone: set[str] | None) -> None:
+        """Lay the book over the market anew; only the portfolio groups in ``redone``, and those that
+        scenarios now treat in another way, are priced again, all for None."""
         whole = plan(book, market)
-        values = model_values(whole, self.backend) if redone is None else self.values
+        runs, values = Runs(whole), self.values.copy()
+        if redone is None:
+            values = model_values(whole, self.backend)
+        else:
+            self._value(runs, market, values, redone)
         chosen, strays = programs_of(whole, self.programs)
-        assigned = assignments(whole, chosen or list(self.programs.values()))
-        kept = {id(side.regime): side for side in self.sides} if redone is not None else {}
-        if redone is not None:
-            values = values.copy()
-            self._value(whole, values, redone)
-        sides = []
-        for regime, names in assigned:
-            part = whole if names is None else plan(book.select(names), market)
-            members = np.searchsorted(whole.margin_groups, part.margin_groups)
-            side = Side(part, members, regime, self.backend, values)
-            if redone is None:
-                prepare(part, side.evaluator.states, self.backend)
-            side.build(kept.get(id(regime)), redone or ())
-            sides.append(side)
-        self.plan, self.values, self.sides, self._strays = whole, values, sides, strays
-        self._terms: Terms = terms_of(whole, chosen, [regime for regime, _ in assigned])
-        self._worth, self.starts = Worth(whole, values), account_starts(book)
+        self._assigned = assignments(whole, chosen or list(self.programs.values()))
+        sides = self._sides_over(whole, values, runs, redone)
+        self._take_over(whole, values, runs, sides)
+        self._strays = strays
+        self._terms: Terms = terms_of(whole, chosen, [regime for regime, _ in self._assigned])
         self.accounts_index = pd.Index(book.accounts["account"].to_numpy(object), dtype=object)
         self._doubts: tuple[Mask, Mask] = doubtful(market)
-        self._views: dict[frozenset[str], View] = {}
-        self._lay_out()
+        self._lay_out(runs.names)
         self.columns, self.binding = self._figures(self._view_of(np.arange(len(whole.margin_groups))))
 
-    def _lay_out(self) -> None:
-        """Which positions, class groups and margin groups belong to each portfolio group."""
-        self._groups: dict[str, tuple[ClassGroup, ...]] = {}
-        self._positions: dict[str, slice] = {}
-        self._holders: dict[str, Codes] = {}
-        for groups in self.plan.portfolios:
-            name = groups[0].portfolio_group
-            self._groups[name] = groups
-            self._positions[name] = slice(groups[0].positions.start, groups[-1].positions.stop)
-            self._holders[name] = np.unique(np.concatenate([group.leaves for group in groups]))
+    def reopen(self, book: Book, accounts: Codes, redone: set[str]) -> Change:
+        """Another book in which these accounts (rows) hold something new in the portfolio groups ``redone``,
+        or are in doubt, and all else is as it was."""
+        whole, market = plan(book, self.market), self.market
+        runs, values = Runs(whole), self.values.copy()
+        self._value(runs, market, values, redone)
+        self._take_over(whole, values, runs, self._sides_over(whole, values, runs, redone))
+        self._lay_out(redone)
+        return self._store(self._view_of(np.unique(whole.account_groups[accounts])))
+
+    def _sides_over(self, whole: Plan, values: Floats, runs: Runs, redone: set[str] | None) -> list[Side]:
+        kept = None if redone is None else {id(side.regime): side for side in self.sides}
+        laid = whole, values, runs, self.backend, self._executor
+        return sides_over(self._assigned, laid, kept, redone or set())
+
+    def _take_over(self, whole: Plan, values: Floats, runs: Runs, sides: list[Side]) -> None:
+        self.plan, self.values, self.sides, self._runs = whole, values, sides, runs
+        self._worth, self.starts = Worth(whole, values, runs.every), account_starts(whole.book)
+        self._owned = Grouped(whole.positions.margin_groups, len(whole.margin_groups))
+        self._views: dict[frozenset[str], View] = {}
+
+    def _lay_out(self, names: Collection[str]) -> None:
+        """Which margin groups hold something in each of these portfolio groups."""
+        parts = {groups[0].portfolio_group: groups for groups in self.plan.portfolios}
+        for name in parts.keys() & set(names):
+            self._holders[name] = np.unique(np.concatenate([group.leaves for group in parts[name]]))
+        self._holders = {name: self._holders[name] for name in parts}
         lost = self.plan.book.accounts["account"].isin(set(self.plan.unpriced["account"])).to_numpy(bool)
         #: what cannot be priced is charged by its underlying's spot, held or not
         self._always = np.unique(self.plan.account_groups[lost])
@@ -119,7 +131,7 @@ class Live:
         touched = {str(name) for name in names[underlyings]}
         self.plan = replace(self.plan, market=market)
         values = self.values.copy()
-        self._value(self.plan, values, touched)
+        self._value(self._runs, market, values, touched)
         self.values = values
         for side in self.sides:
             changed = side.move(replace(side.plan, market=market), values)
@@ -130,11 +142,11 @@ class Live:
 
     def _redo(self, touched: Collection[str]) -> Change:
         """Work out these portfolio groups and their holders again."""
-        held = frozenset(name for name in touched if name in self._groups)
-        for name in held:
-            self._worth.value(self.plan, self.values, self._positions[name])
+        held = frozenset(touched).intersection(self._holders)
+        for run in self._runs.of(held):
+            self._worth.value(self.plan, self.values, run)
         for side in self.sides:
-            side.redo(held)
+            side.redo(held, resized=False)
         if held not in self._views:
             codes = [self._always, *(self._holders[name] for name in held)]
             self._views[held] = self._view_of(np.unique(np.concatenate(codes)))
@@ -166,9 +178,10 @@ class Live:
         owners = self.market.instruments.underlyings[held.instruments[rows]]
         touched = {str(name) for name in names[owners]}
         self.plan = resized(self.plan, book, rows, self.starts)
+        self._runs = Runs(self.plan)
         for side in self.sides:
-            side.resize(self.plan, accounts, symbols)
-            if side.redo_resized(touched):
+            side.resize(self.plan, accounts, symbols, self._runs)
+            if side.redo(touched, resized=True):
                 self._views.clear()
         return self._settle(held.accounts[rows], touched)
 
@@ -176,8 +189,8 @@ class Live:
         """Put the margin groups of these accounts together again: their money, and the worth of what they
         hold in these portfolio groups, has changed."""
         self._worth.hold(self.plan)
-        for name in touched:
-            self._worth.value(self.plan, self.values, self._positions[name])
+        for run in self._runs.of(touched):
+            self._worth.value(self.plan, self.values, run)
         codes = np.unique(self.plan.account_groups[accounts])
         self._views = {
             held: view for held, view in self._views.items() if not np.isin(codes, view.codes).any()
@@ -185,24 +198,21 @@ class Live:
         return self._store(self._view_of(codes))
 
     def _view_of(self, codes: Codes) -> View:
-        return View(self.plan, self.starts, self.sides, codes)
+        own = restricted(self.plan, codes, self.starts, self._owned)
+        return View(own, self.sides, codes, self._worth.holdings(codes))
 
-    def _value(self, whole: Plan, values: Floats, names: Collection[str]) -> None:
+    def _value(self, runs: Runs, market: Market, values: Floats, names: Collection[str]) -> None:
         """Put the model values of everything held in these portfolio groups into ``values`` [N]."""
-        for groups in whole.portfolios:
-            if groups[0].portfolio_group not in names:
-                continue
-            for group in groups:
-                for _, rows in group.sections:
-                    held = group.instruments[rows]
-                    priced = self.backend.price(series(whole.market, held), UNMOVED)
-                    values[held] = self.backend.get(priced)[0]
+        for run in runs.of(names):
+            priced = self.backend.price(run.series(market), UNMOVED)
+            values[run.layout.instruments] = self.backend.get(priced)[0]
 
     def _store(self, view: View) -> Change:
         before = watched(self.columns, view.rows)
         columns, binding = self._figures(view)
         for name, values in columns.items():
-            self.columns[name][view.rows] = values
+            if name not in TERMS:
+                self.columns[name][view.rows] = values
         self.binding[view.rows] = binding
         return Change(view.codes, before)
 
@@ -210,7 +220,7 @@ class Live:
         terms, market = self._terms.take(view.rows), self.market
         found = [part.figures(market, terms.rates[part.places]) for part in view.parts]
         charges, status = self._reliability(view)
-        return account_columns(terms, found, self._worth.of(view.codes), charges, status)
+        return account_columns(terms, found, self._worth.of(view.holdings), charges, status)
 
     def _reliability(self, view: View) -> tuple[Floats, Texts]:
         """Charges for what cannot be priced, base currency, and the reliability of a view's margin groups."""
@@ -236,17 +246,12 @@ class Live:
 
     def result(self) -> MarginResult:
         """Everything that ``margin()`` would return."""
-        runs = []
-        for side in self.sides:
-            rows, rates = side.joint_rows(np.arange(len(side.members))), self._terms.rates[side.members]
-            found = total(side.evaluator, list(side.results.values()), rows, self.values, rates)
-            runs.append(Run(side.evaluator, found, self.values, rates))
+        runs = [side.run(self.values, self._terms.rates[side.members]) for side in self.sides]
         lost = unpriced_charges(self.plan)
-        groups = lost.margin_groups[lost.without_spot]
-        _, unheld = reliability(self.plan, groups, self._strays["key"])
+        _, unheld = reliability(self.plan, lost.margin_groups[lost.without_spot], self._strays["key"])
         return MarginResult(
             accounts=self.accounts(),
-            rejects=joined_rejects([self.book.rejects, self.market.rejects, self._strays, unheld]),
+            rejects=joined_rejects([self.plan.book.rejects, self.market.rejects, self._strays, unheld]),
             regimes=named_regimes(self.programs),
             backend=self.backend.name,
             notes=notes_of(self.plan, runs),

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.carry import Dividends
 from shockgrid.errors import InputError
 from shockgrid.market import HELD_OUTRIGHT, Market
@@ -44,50 +45,64 @@ def moved(market: Market, moves: Moves, outright: Mask) -> Market:
     spots[moves.underlyings] = moves.spots
     dated = ~np.isnat(moves.spot_times)
     spot_times[moves.underlyings[dated]] = moves.spot_times[dated]
-    marks, vols, units = table.marks.copy(), table.vols.copy(), table.units_per_contract
-    fresh = np.zeros(len(spots), np.bool_)
-    fresh[moves.underlyings] = True
-    follow = fresh[table.underlyings] & outright
-    marks[follow] = spots[table.underlyings[follow]]
-    coin_futures = fresh[table.underlyings] & table.inverse & ~table.is_option
-    if coin_futures.any():
-        units = np.where(coin_futures, table.multipliers / spots[table.underlyings], units)
-    quoted, implied = ~np.isnan(moves.marks), ~np.isnan(moves.vols)
-    marks[moves.instruments[quoted]] = moves.marks[quoted]
-    vols[moves.instruments[implied]] = moves.vols[implied]
-    faults = table.price_faults
-    if quoted.any():
-        faults = faults.copy()
-        faults[moves.instruments[quoted]] = ""
-    times, dated = table.quote_times.copy(), ~np.isnat(moves.quote_times)
-    times[moves.instruments[dated]] = moves.quote_times[dated]
+    columns = _quoted(market, spots, moves, outright)
     return replace(
         market,
         underlyings=replace(names, spots=spots, spot_times=spot_times),
-        instruments=replace(
-            table,
-            marks=marks,
-            vols=vols,
-            units_per_contract=units,
-            price_faults=faults,
-            quote_times=times,
-        ),
+        instruments=replace(table, **columns) if columns else table,
     )
 
 
-def without_guesses(market: Market, underlyings: Codes, instruments: Codes) -> Market:
-    """The market less the flags that called these spots, and the vols of these instruments, a guess."""
-    rejects = market.rejects
-    if len(rejects) == 0:
-        return market
-    guessed = rejects["code"].isin(GUESSED).to_numpy(bool)
-    if not guessed.any():
-        return market
-    tables, keys = rejects["table"].to_numpy(object), rejects["key"].str.strip()
-    spots = (tables == "underlyings") & keys.isin(market.underlyings.names[underlyings]).to_numpy(bool)
-    vols = (tables == "quotes") & keys.isin(market.instruments.symbols[instruments]).to_numpy(bool)
-    gone = guessed & (spots | vols)
-    return replace(market, rejects=rejects[~gone].reset_index(drop=True)) if gone.any() else market
+def _quoted(market: Market, spots: Floats, moves: Moves, outright: Mask) -> dict[str, Any]:
+    """The columns of the instruments that these moves change."""
+    table, columns = market.instruments, dict[str, Any]()
+    owners = moves.underlyings
+    starts = [np.searchsorted(table.underlyings, owners, side) for side in ("left", "right")]
+    lengths = starts[1] - starts[0]
+    own = np.repeat(starts[0] - np.append(0, np.cumsum(lengths)[:-1]), lengths) + np.arange(lengths.sum())
+    follow, coins = own[outright[own]], own[table.inverse[own] & ~table.is_option[own]]
+    quoted, implied = ~np.isnan(moves.marks), ~np.isnan(moves.vols)
+    dated = ~np.isnat(moves.quote_times)
+    rows = moves.instruments
+
+    def changed(name: str, *parts: tuple[Codes, Any]) -> None:
+        if any(len(places) for places, _ in parts):
+            columns[name] = getattr(table, name).copy()
+            for places, values in parts:
+                columns[name][places] = values
+
+    of = table.underlyings
+    changed("marks", (follow, spots[of[follow]]), (rows[quoted], moves.marks[quoted]))
+    changed("vols", (rows[implied], moves.vols[implied]))
+    changed("units_per_contract", (coins, table.multipliers[coins] / spots[of[coins]]))
+    changed("price_faults", (rows[quoted], ""))
+    changed("quote_times", (rows[dated], moves.quote_times[dated]))
+    return columns
+
+
+class Guesses:
+    """The flags of a market's rejects that call a spot or a vol a guess, by what they are about."""
+
+    def __init__(self, rejects: pd.DataFrame) -> None:
+        flags = rejects["code"].isin(GUESSED).to_numpy(bool)
+        tables, keys = rejects["table"].to_numpy(object), rejects["key"].str.strip().to_numpy(object)
+        self.rejects = rejects
+        self._keys: Texts = np.where(flags, keys, np.array(None, object))
+        self._spots, self._vols = tables == "underlyings", tables == "quotes"
+        self._spot_names, self._vol_names = set(self._keys[self._spots]), set(self._keys[self._vols])
+
+    def among(self, rejects: pd.DataFrame) -> Guesses:
+        """Those of these rejects: of the same ones, found once."""
+        return self if rejects is self.rejects else Guesses(rejects)
+
+    def without(self, market: Market, underlyings: Codes, instruments: Codes) -> Market:
+        """The market less the flags that called these spots, and the vols of these instruments, a guess."""
+        spots = self._spot_names.intersection(market.underlyings.names[underlyings])
+        vols = self._vol_names.intersection(market.instruments.symbols[instruments])
+        if not spots and not vols:
+            return market
+        gone = self._spots & np.isin(self._keys, list(spots)) | self._vols & np.isin(self._keys, list(vols))
+        return replace(market, rejects=self.rejects[~gone].reset_index(drop=True))
 
 
 def coins(market: Market) -> Codes:
@@ -108,6 +123,18 @@ def with_coin_rates(market: Market, underlyings: Codes, before: Market) -> Marke
         own = table.inverse & (table.underlyings == code) & (before.instruments.fx_rates == before.fx[coin])
         rates[own] = fx[coin]
     return replace(market, fx=fx, instruments=replace(table, fx_rates=rates))
+
+
+def dependents(market: Market, before: Market, moves: Moves) -> set[str]:
+    """The portfolio groups that moves, and the fx rates that changed with them, bear on: those of underlyings
+    that are moved, that have an instrument quoted, or something settled or priced in such a currency."""
+    names, table = market.underlyings, market.instruments
+    touched = np.zeros(len(names.names), np.bool_)
+    touched[moves.underlyings] = True
+    touched[table.underlyings[moves.instruments]] = True
+    touched[table.underlyings[table.fx_rates != before.instruments.fx_rates]] = True
+    touched |= market.spot_rates() != before.spot_rates()
+    return set(names.portfolio_groups[touched].tolist())
 
 
 def rolled(market: Market, as_of: datetime) -> Market:

@@ -43,7 +43,7 @@ def read_cases(desk: CaseDesk, source: Any) -> tuple[Texts, Codes, Orders]:
     given = frame["price"] if "price" in frame else pd.Series(np.nan, frame.index)
     blank = given.isna().to_numpy(bool)
     named = frame.assign(price=given.fillna(1.0))  # of those that have none, until their symbols are read
-    fills = read_fills(named[["account", "symbol", "quantity", "price"]], live.book, live.market)
+    fills = read_fills(named[["account", "symbol", "quantity", "price"]], live.plan.book, live.market)
     if len(fills.rejects):
         bad = fills.rejects.iloc[0]
         raise InputError(bad["message"], table="orders", line=int(bad["line"]), column=bad["column"])

@@ -30,7 +30,9 @@ def with_orders(book: Book, market: Market, steps: pd.DataFrame, currencies: Map
     table, fx = market.instruments, {**market.fx, "": 1.0}
     turned = (table.inverse & ~table.is_option)[instruments]  # a plan shows what one is worth in coin
     prices = np.where(turned, 1.0 / prices, prices)
-    fills = Fills(accounts, instruments, quantities, prices, frozenset(), joined_rejects([]))
+    fills = Fills(
+        accounts, instruments, quantities, prices, frozenset(), joined_rejects([]), np.arange(len(prices))
+    )
     after = booked(book, market, fills, account_starts(book))
     costs = steps[list(COSTS)].sum(axis=1) * steps["margin_group"].map(currencies).map(fx)
     rates = book.accounts["currency"].astype(object).map(fx).fillna(1.0).to_numpy(np.float64)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from shockgrid.desk.breaches import Breaches
+from shockgrid.desk.changes import Changes
 from shockgrid.desk.desk import Desk
 from shockgrid.market import Market
 
@@ -29,7 +30,7 @@ class Step(NamedTuple):
     """What one batch or market did."""
 
     time: datetime
-    changes: pd.DataFrame  #: as ``Desk.tick`` returns them
+    changes: Changes  #: as ``Desk.tick`` returns them
     breaches: pd.DataFrame  #: new rows of the log of ``Breaches``
     seconds: float  #: it took
     age: timedelta  #: of the oldest held spot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,13 @@ def rows_of_accounts(starts: Codes, accounts: Codes) -> Codes:
     lengths = starts[accounts + 1] - starts[accounts]
     firsts = np.repeat(starts[accounts] - np.append(0, np.cumsum(lengths)[:-1]), lengths)
     return firsts + np.arange(len(firsts))
+
+
+def run_of(codes: Codes) -> Any:
+    """The same ascending rows as a slice, where they follow one upon another: it is read at once."""
+    if len(codes) and codes[-1] - codes[0] + 1 == len(codes):
+        return slice(int(codes[0]), int(codes[-1]) + 1)
+    return codes
 
 
 def book_of(book: Book, accounts: Codes, starts: Codes) -> Book:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Mask
 from shockgrid.backends.contract import Backend
-from shockgrid.columns import LARGEST_PRICE, REJECT_COLUMNS, Door
+from shockgrid.columns import LARGEST_PRICE, REJECT_COLUMNS, Door, joined_rejects
 from shockgrid.desk.instants import stamp
 from shockgrid.desk.moves import Moves
+from shockgrid.desk.plain_ticks import PRICES, Directory, PlainTicks, as_frame, plain_ticks, tick_frame
 from shockgrid.market import Market
 from shockgrid.market_series import series
 from shockgrid.quote_table import LARGEST_VOL
 from shockgrid.symbols import canonical
 
-PRICES = ("bid", "ask", "mark", "vol")
 OPTIONAL = ("symbol", "underlying", "spot", *PRICES, "quote_utc")
+_NO_REJECTS = joined_rejects([])
 
 
 class Ticks(NamedTuple):
@@ -32,19 +33,39 @@ class Ticks(NamedTuple):
     late: int  #: rows older than what is known of their name, left out
 
 
-def read_ticks(source: Any, market: Market, now: datetime, last: datetime | None = None) -> Ticks:
+def read_ticks(
+    source: Any,
+    market: Market,
+    now: datetime,
+    last: datetime | None = None,
+    directory: Directory | None = None,
+) -> Ticks:
     """Check the rows of an update against a market; of several rows of one name the last counts.
 
     A row names an ``underlying`` and its ``spot``, or a ``symbol`` and any of bid, ask, mark and vol (a spot
     beside it is that of its underlying). ``mark`` is the row's own, else the middle of bid and ask. ``now``
     is the market time of rows without a ``quote_utc``; a row later than ``last`` is turned away (E_AHEAD).
+    ``source`` is a frame, or a mapping of columns of one length. ``directory`` is one that outlives the call.
 
     Raises
     ------
-    InputError : a column is unknown, or text stands where a column of numbers is expected throughout.
+    InputError : a column is unknown, columns differ in length, or text stands where a column of numbers is
+        expected throughout.
     """
+    source = tick_frame(source)
+    plain = plain_ticks(source, market, directory or Directory())
+    if plain is None:
+        return _checked(as_frame(source), market, now, last)
+    every = np.ones(len(plain.owners), np.bool_)
+    untimed = np.full(len(every), np.datetime64("NaT", "ns"))
+    times = np.full(len(every), stamp(now, "time"))
+    return _latest(plain, every, untimed, times, market, _NO_REJECTS)
+
+
+def _checked(source: Any, market: Market, now: datetime, last: datetime | None) -> Ticks:
+    """``read_ticks`` row by row, each fault by its name."""
     door = Door("ticks", source, required=(), optional=OPTIONAL, key=_key(source))
-    given, names = door.instant("quote_utc"), market.underlyings
+    given = door.instant("quote_utc")
     if last is not None:
         ahead = given > stamp(last, "at")
         door.reject(ahead, "quote_utc", "E_AHEAD", "expected no later than the update it came with")
@@ -65,19 +86,35 @@ def read_ticks(source: Any, market: Market, now: datetime, last: datetime | None
     )
     worthless = own & (quoted >= 0) & (marks == 0.0) & _coin_futures(market)[quoted]
     door.reject(worthless, "mark", "E_RANGE", "the price of an inverse future must be > 0")
-    known = ~door.bad
-    spot_rows, spot_late = _last(known & ~np.isnan(spots), owners, given, names.spot_times)
-    rows, late = _last(known & own, quoted, given, market.instruments.quote_times)
-    moves = Moves(
-        owners[spot_rows],
-        spots[spot_rows],
-        times[spot_rows],
-        quoted[rows],
-        marks[rows],
-        vols[rows],
-        times[rows],
+    rows = PlainTicks(owners, quoted, spots, marks, vols)
+    return _latest(rows, ~door.bad, given, times, market, door.rejects())
+
+
+def _latest(
+    rows: PlainTicks,
+    known: Mask,
+    given: NDArray[np.datetime64],
+    times: NDArray[np.datetime64],
+    market: Market,
+    rejects: pd.DataFrame,
+) -> Ticks:
+    """The rows that may be used, of each name the last; ``given`` are their own times, NaT where they have
+    none."""
+    own = ~np.isnan(rows.marks) | ~np.isnan(rows.vols)
+    spot_rows, spot_late = _last(
+        known & ~np.isnan(rows.spots), rows.owners, given, market.underlyings.spot_times
     )
-    return Ticks(moves, door.rejects(), spot_late + late)
+    quotes, late = _last(known & own, rows.quoted, given, market.instruments.quote_times)
+    moves = Moves(
+        rows.owners[spot_rows],
+        rows.spots[spot_rows],
+        times[spot_rows],
+        rows.quoted[quotes],
+        rows.marks[quotes],
+        rows.vols[quotes],
+        times[quotes],
+    )
+    return Ticks(moves, rejects, spot_late + late)
 
 
 def implied(moves: Moves, market: Market, backend: Backend) -> tuple[Moves, NDArray[np.str_]]:
@@ -86,11 +123,13 @@ def implied(moves: Moves, market: Market, backend: Backend) -> tuple[Moves, NDAr
     Beside them the reason where a mark has no vol, "" elsewhere: such an option keeps its last vol.
     """
     table = market.instruments
+    reasons = np.full(len(moves.instruments), "", "U15")
+    if not len(reasons):
+        return moves, reasons
     blank = np.isnan(moves.vols) & ~np.isnan(moves.marks)
     wanted = np.flatnonzero(
         blank & table.is_option[moves.instruments] & (table.years[moves.instruments] > 0.0)
     )
-    reasons = np.full(len(moves.instruments), "", "U15")
     if len(wanted) == 0:
         return moves, reasons
     rows = moves.instruments[wanted]
@@ -120,7 +159,7 @@ def latest(moves: Moves) -> datetime | None:
     """The latest time of any row, None where none has one."""
     times = np.concatenate([moves.spot_times, moves.quote_times])
     times = times[~np.isnat(times)]
-    return pd.Timestamp(times.max(), tz="UTC").to_pydatetime() if len(times) else None
+    return times.max().astype("datetime64[us]").item().replace(tzinfo=UTC) if len(times) else None
 
 
 def _key(source: Any) -> str:
@@ -148,6 +187,8 @@ def _last(
 ) -> tuple[Codes, int]:
     """The last good row of each code that is no older than what is known of it, and how many are older."""
     rows = np.flatnonzero(good)
+    if not len(rows):
+        return rows, 0
     late = times[rows] < known[codes[rows]]  # NaT is neither
     rows = rows[~late]
     _, last = np.unique(codes[rows][::-1], return_index=True)

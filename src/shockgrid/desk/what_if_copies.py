@@ -31,7 +31,7 @@ def columns_by_copies(
 ) -> dict[str, Floats]:
     """What ``CaseDesk.columns`` gives, for any regime."""
     names = np.array([f"{case:09d}" for case in range(len(groups))], object)
-    copies = copied(live.book, live.starts, live.plan.account_groups, names, groups)
+    copies = copied(live.plan.book, live.starts, live.plan.account_groups, names, groups)
     counts = standing.account_starts[groups + 1] - standing.account_starts[groups]
     places = (np.cumsum(counts) - counts)[orders.cases] + standing.ranks[orders.accounts]
     columns = (orders.instruments, orders.quantities, orders.prices)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from shockgrid.arrays import Codes, Floats
-from shockgrid.engine import Plan
+from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.desk.runs import Run
+from shockgrid.desk.spans import run_of
+from shockgrid.engine import Plan, Positions
 from shockgrid.requirement.equity import (
     Equity,
     counted_from,
@@ -14,43 +18,59 @@ from shockgrid.requirement.equity import (
     money_of,
     worth_of,
 )
+from shockgrid.requirement.grouped import Grouped
+
+
+class Holdings(NamedTuple):
+    """The leaves of some margin groups."""
+
+    codes: Codes  #: of the margin groups, ascending
+    leaves: Codes
+    by_group: Grouped
 
 
 class Worth:
     """What ``requirement.equity.equity`` sums, to the last bit, for the margin groups that are asked for."""
 
-    def __init__(self, plan: Plan, values: Floats) -> None:
+    def __init__(self, plan: Plan, values: Floats, every: Run) -> None:
         self._leaf_of, self._leaf_groups = equity_leaves(plan)
         self._sums = np.zeros((2, len(self._leaf_groups)))
-        self._order = np.argsort(self._leaf_groups, kind="stable")
-        self._starts = np.searchsorted(self._leaf_groups[self._order], np.arange(len(plan.margin_groups) + 1))
+        self._by_group = Grouped(self._leaf_groups, len(plan.margin_groups))
+        self._paid = np.zeros(0)
+        self._counted: tuple[Positions, Mask] | None = None  #: what ``_paid`` was found with
         self.hold(plan)
-        self.value(plan, values, slice(0, len(self._leaf_of)))
+        self.value(plan, values, every)
 
     def hold(self, plan: Plan) -> None:
         """Take cash, overrides and prices paid from the plan's book."""
-        money = money_of(plan)
+        money, held = money_of(plan), plan.positions
         self._rest = plan.by_margin_group(money.amounts, plan.account_groups)
-        self._paid = counted_from(plan, money)
+        known = self._counted
+        if known is None or known[0] is not held or not np.array_equal(known[1], money.counts_positions):
+            self._counted = held, money.counts_positions
+            self._paid = counted_from(plan, money)
 
-    def value(self, plan: Plan, values: Floats, rows: slice) -> None:
-        """Value these positions again, whole leaves of them; ``values`` [N] are model values."""
+    def value(self, plan: Plan, values: Floats, run: Run) -> None:
+        """Value the positions of a run of the plan again; ``values`` [N] are model values."""
+        rows, instruments = run.positions, run.layout.instruments
         if rows.start == rows.stop:
             return
-        held = plan.positions.instruments[rows]
-        model = values[held]
         first, last = int(self._leaf_of[rows.start]), int(self._leaf_of[rows.stop - 1])
-        leaf_of, weights, paid = self._leaf_of[rows] - first, plan.positions.weights[rows], self._paid[rows]
-        for place, prices in enumerate((mark_values(plan, model, held), model)):
-            sums = np.bincount(leaf_of, worth_of(weights, prices, paid), last - first + 1)
-            self._sums[place, first : last + 1] = sums
+        count, paid = last - first + 1, self._paid[rows]
+        # leaves are the layout's, but where two class groups of one name stand side by side
+        leaves = run.by_leaf if count == run.by_leaf.size else Grouped(self._leaf_of[rows] - first, count)
+        model, places = values.take(instruments), run.layout.held_places
+        for place, prices in enumerate((mark_values(plan, model, instruments), model)):
+            worth = worth_of(run.layout.weights, prices.take(places), paid)
+            self._sums[place, first : last + 1] = leaves.sums(worth)
 
-    def of(self, codes: Codes) -> Equity:
-        """Equity of these margin groups, ascending."""
-        lengths = self._starts[codes + 1] - self._starts[codes]
-        owners = np.repeat(np.arange(len(codes)), lengths)
-        firsts = np.repeat(self._starts[codes] - np.append(0, np.cumsum(lengths)[:-1]), lengths)
-        leaves = self._order[firsts + np.arange(len(owners))]
-        rest = self._rest[codes]
-        found = (np.bincount(owners, sums[leaves], len(codes)) + rest for sums in self._sums)
-        return Equity(*found)
+    def holdings(self, codes: Codes) -> Holdings:
+        """The leaves of these margin groups, ascending."""
+        leaves = self._by_group.rows(codes)
+        own = np.searchsorted(codes, self._leaf_groups[leaves])
+        return Holdings(codes, leaves, Grouped(own, len(codes)))
+
+    def of(self, held: Holdings) -> Equity:
+        """Equity of the margin groups of these holdings."""
+        rest, leaves = self._rest[run_of(held.codes)], run_of(held.leaves)
+        return Equity(*(held.by_group.sums(sums[leaves]) + rest for sums in self._sums))

@@ -13,7 +13,7 @@ TABLE = "unit_pnl"
 
 
 def read_unit_pnl(path: Path | str, column_map: Path | str | None = None) -> pd.DataFrame:
-    """The table ``shockgrid.imported`` takes: symbol, pnl_1 .. pnl_K, with the line of each row.
+    """The table ``shockgrid.regimes.imported`` takes: symbol, pnl_1 .. pnl_K, with the line of each row.
 
     Parameters
     ----------

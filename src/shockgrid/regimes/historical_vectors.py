@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from shockgrid.columns import frame_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.scenarios import ScenarioSet
-from shockgrid.shocks import digest
+from shockgrid.shocks import Scale, digest
 
 DEFAULT = "default"
 FEWEST = 2
@@ -69,6 +69,7 @@ class Moves:
 
     rows: pd.DataFrame
     series_of: Mapping[str, str]
+    scales: ClassVar[tuple[Scale, ...]] = ()
 
     def __call__(self, market: Market) -> Floats:
         """Simple returns [U, S], NaN for names without a series."""
@@ -94,6 +95,7 @@ class Joint:
 
     spot: Moves
     vol: Moves | None
+    scales: ClassVar[tuple[Scale, ...]] = ()
 
     def __call__(self, market: Market) -> Floats:
         """[U, S]."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from shockgrid.arrays import Floats, run_starts
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.requirement.collect import first_largest
 from shockgrid.requirement.leafwise import LeafRows, largest_in_full, summed
 from shockgrid.requirement.regime import AddOn, Context
 
@@ -36,21 +37,30 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
         problem = "expected a rate in [0, 1]"
         raise InputError(problem, column="contingency rate", value=rate)
 
-    def charges(units: Uncovered, market: Market) -> Floats:
-        worth = market.underlyings.spots * market.spot_rates()
-        return np.asarray(rate * worth[units.underlyings] * units.units, np.float64)
+    def charges_of(market: Market) -> Floats:
+        """Of one unit of each underlying, base currency."""
+        return np.asarray(rate * (market.underlyings.spots * market.spot_rates()), np.float64)
 
     def figure(context: Context) -> Floats:
-        units = context.known(uncovered_units)
-        amounts = charges(units, context.plan.market)
-        return context.plan.by_margin_group(amounts, units.margin_groups)
+        charges: Floats = context.known(uncovered_by_name) @ charges_of(context.plan.market)
+        return charges
 
     def of_leaves(rows: LeafRows) -> Floats:
-        amounts, owners = charges(rows.holdings, rows.market), rows.holdings.margin_groups
-        return np.bincount(owners, amounts, rows.size).astype(np.float64)
+        units: Uncovered = rows.uncovered
+        amounts = units.units * charges_of(rows.market)[units.underlyings]
+        return np.bincount(units.margin_groups, amounts, rows.size).astype(np.float64)
 
     words = f"{rate:.2%} of the spot value of uncovered short options"
-    return AddOn("contingency", figure, mode, words, uncovered_units, summed(of_leaves))
+    return AddOn("contingency", figure, mode, words, uncovered_by_name, summed(of_leaves))
+
+
+def uncovered_by_name(plan: Plan) -> Any:
+    """CSR [M, U] of the uncovered short option units, those of puts before those of calls."""
+    found = uncovered_units(plan)
+    rows = np.flatnonzero(found.units)
+    counts = np.bincount(found.margin_groups[rows], minlength=len(plan.margin_groups))
+    parts = found.units[rows], found.underlyings[rows], np.concatenate([[0], np.cumsum(counts)])
+    return sparse.csr_array(parts, shape=(len(plan.margin_groups), len(plan.market.underlyings.names)))
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,7 @@ def concentration(names: int = 2) -> AddOn:
         wide, narrow = moves(leaves.tagged)
         left, counted = np.ones(len(wide), np.bool_), narrow
         for _ in range(names):
-            rows = first_largest(leaves.margin_groups, wide, left, len(context.plan.margin_groups))
+            rows = context.grouped.first_largest(wide, left)
             rows = rows[rows >= 0]
             counted[rows], left[rows] = wide[rows], False
         return context.by_margin_group(counted)

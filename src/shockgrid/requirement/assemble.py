@@ -20,6 +20,8 @@ from shockgrid.requirement.unpriced import unpriced_charges
 
 SHOWN = ("worst_scenario", "worst_price_shock", "worst_vol_shock")
 INITIAL = ("initial_requirement",)
+TERMS = ("margin_group", "minimum_equity", "exchange_regime", "currency")  #: columns that are ``Terms``
+_BINDING = np.array(["exchange", "house"], object)
 _TOTALS = ("requirement", "requirement_zero_offsets", *INITIAL)
 
 
@@ -122,7 +124,7 @@ def account_columns(
         "exchange_requirement": exchange + charges,
         "house_requirement": house + charges,
         "requirement": low + charges,
-        "binding": np.where(house_binds, "house", "exchange").astype(object),
+        "binding": _BINDING[house_binds.astype(np.intp)],
         **{name: binding[name] + charges for name in INITIAL if name in binding},
         "excess": at_marks - (low + charges),
         "below_minimum_equity": at_marks < terms.minimums,
@@ -153,6 +155,8 @@ def _requirement(found: Sequence[Figures], runs: Codes) -> Floats:
 def _binding_columns(found: Sequence[Figures], runs: Codes) -> dict[str, Any]:
     """The row of each margin group from the run that binds; an add-on only another run has is 0, an initial
     requirement missing (NaN)."""
+    if len(found) == 1 and len(found[0].margin_groups) == len(runs) and (runs == 0).all():
+        return dict(found[0].columns)
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for part in found for name in part.columns):
         missing = np.nan if name in INITIAL else 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.arrays import Codes, Floats
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import Leaf, Nodes
 from shockgrid.requirement.priced import PortfolioResult
@@ -70,20 +70,6 @@ def collected(
         unoffset=NodeColumns.of([node for result in results for node in result.unoffset]),
         expiries=_expiries(evaluator, results),
     )
-
-
-def first_largest(groups: Codes, values: Floats, eligible: Mask, size: int) -> Codes:
-    """Of each group's eligible rows the one with the largest value, the first on a tie; -1 without, [size].
-
-    ``values`` are >= 0.
-    """
-    largest = np.full(size, -1.0)
-    rows = np.flatnonzero(eligible)
-    np.maximum.at(largest, groups[rows], values[rows])
-    rows = rows[values[rows] == largest[groups[rows]]][::-1]
-    winners = np.full(size, -1, np.intp)
-    winners[groups[rows]] = rows  # the last assignment stays: the first row
-    return winners
 
 
 def joined(parts: Sequence[NDArray[Any]], kind: Any = np.float64) -> NDArray[Any]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from copy import copy
 from functools import cached_property
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from typing import TypeAlias
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends.batch import Batch
+from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Backend
 from shockgrid.engine import (
     UNIT_TILE_ELEMENTS,
@@ -82,8 +82,8 @@ class Evaluator:
             other.__dict__.pop(name, None)
         other.plan, other.values = plan, values
         if plan.market is not self.plan.market:
-            states = MarketStates.of(self.scenarios, plan.market)
-            if states.differs(self.states).any():
+            states = self.states.after(plan.market)
+            if states is not self.states:
                 other.states = states
                 other.standard_states = MarketStates.of(self.standard_scenarios, plan.market)
         return other
@@ -139,27 +139,11 @@ class Evaluator:
         """What ``portfolio`` finds, without rows: the same bytes, all class groups in one walk."""
         plan, standard = self.plan, len(self.standard)
         found = worst_losses(plan, self.states, self.backend, reduced=standard, units=True, executor=executor)
-        return results_of(plan.portfolios, plan.relaid(), found, self.charges)
+        return self.results(found)
 
-    @cached_property
-    def _class_starts(self) -> list[int]:
-        """The first class group of each portfolio group, and how many there are."""
-        return [0, *accumulate(len(groups) for groups in self.plan.portfolios)]
-
-    def portfolio_at(self, place: int) -> PortfolioResult:
-        """The portfolio group at this place in the plan, without rows where it can be."""
-        groups = self.plan.portfolios[place]
-        if not self.reducible:
-            return self.portfolio(groups)
-        layout = self.plan.layout
-        if layout.weights is not self.plan.positions.weights:
-            layout = self.plan.relaid()
-        first, last = self._class_starts[place : place + 2]
-        layout = layout.part(first, last, self.plan.market)
-        batch = layout.batch(self.states)
-        self.backend.prepare(batch.sections())
-        found = self.backend.worst(batch, len(self.standard), True)
-        return next(results_of([groups], layout, found, self.charges))
+    def results(self, found: Worst) -> Iterator[PortfolioResult]:
+        """Every portfolio group from the worst losses of all leaves."""
+        return results_of(self.plan.portfolios, self.plan.relaid(), found, self.charges)
 
     def _part(self, part: Part) -> list[PortfolioResult]:
         if not part.small:

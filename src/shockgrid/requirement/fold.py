@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -51,8 +51,7 @@ def gathered(
     """
     if len(children) == 1 and transform is None:
         return children[0]._replace(name=parent)
-    groups = np.unique(np.concatenate([child.margin_groups for child in children]))
-    places = [np.searchsorted(groups, child.margin_groups) for child in children]
+    groups, places = _together([child.margin_groups for child in children])
     siblings = np.zeros(len(groups), np.intp)
     for child, place in zip(children, places, strict=True):
         siblings[place] += child.pnl.any(axis=1)  # a flat child is no sibling
@@ -66,6 +65,15 @@ def gathered(
             node = Node(level, child.name, parent, np.maximum(siblings[place], 1), offsets)
             total[place] += transform(child.pnl, node)
     return Rows(parent, groups, total)
+
+
+def _together(parts: Sequence[Codes]) -> tuple[Codes, list[Any]]:
+    """All margin groups of some ascending lists, ascending, and the place of each list among them."""
+    first = parts[0]
+    if all(np.array_equal(part, first) for part in parts[1:]):
+        return first, [slice(None)] * len(parts)
+    groups = np.unique(np.concatenate(parts))
+    return groups, [np.searchsorted(groups, part) for part in parts]
 
 
 def folded(

@@ -16,8 +16,9 @@ def minimum_charges(group: ClassGroup, plan: Plan, rate: float) -> Floats:
     held, table = plan.positions, plan.market.instruments
     if rate == 0.0:
         return np.zeros(len(group.leaves))
-    rates = plan.market.spot_rates()[table.underlyings]
-    per_contract = rate * (table.multipliers * rates * table.is_option)[group.instruments]
+    rows = group.instruments
+    rates = plan.market.spot_rates()[table.underlyings[rows]]
+    per_contract = rate * (table.multipliers[rows] * rates * table.is_option[rows])
     net = sparse.csr_matrix(
         (held.quantities[group.positions], group.position_columns, group.weights.indptr),
         shape=group.weights.shape,

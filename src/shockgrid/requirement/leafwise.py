@@ -17,7 +17,7 @@ class LeafRows(NamedTuple):
 
     size: int  #: G
     tagged: Mapping[str, Floats]  #: tag -> P&L [G, scenarios with that tag], for every tag but "standard"
-    holdings: Any  #: what the add-on's ``of_plan`` gives for these margin groups; None where it has none
+    uncovered: Any  #: ``add_ons.Uncovered`` of these margin groups for an add-on that asks for it, else None
     market: Market
 
 

@@ -18,6 +18,7 @@ from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.equity import Equity, equity
+from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.leafwise import Leafwise
 from shockgrid.requirement.remarks import Remark
 from shockgrid.requirement.reserved import RESERVED
@@ -64,6 +65,7 @@ class Context:
     rates: Floats  #: [M] value of one unit of each margin group's currency in the base currency
     by_expiry: TaggedExpiries | None = None
     holdings: Mapping[OfPlan, Any] = field(default_factory=dict)  #: what each add-on's ``of_plan`` gave
+    laid: Grouped | None = None  #: the leaves by margin group, where they are at hand
 
     def known(self, of_plan: OfPlan) -> Any:
         """What a function of the plan gives, from ``holdings`` where it is there."""
@@ -82,9 +84,14 @@ class Context:
             raise InputError(problem, column="by_expiry")
         return self.by_expiry
 
+    @cached_property
+    def grouped(self) -> Grouped:
+        """The leaves by margin group."""
+        return self.laid or Grouped(self.leaves.margin_groups, len(self.plan.margin_groups))
+
     def by_margin_group(self, values: Floats) -> Floats:
         """Sum one number per leaf for each margin group, [M]."""
-        return self.plan.by_margin_group(values, self.leaves.margin_groups)
+        return self.grouped.sums(values)
 
     def by_leaf(self, values: Floats) -> Floats:
         """Sum one number per expiry row for each leaf, [G]."""

@@ -13,10 +13,12 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market_states import MarketStates
-from shockgrid.requirement.collect import Collected, NodeColumns, collected, first_largest, joined
+from shockgrid.requirement.collect import Collected, NodeColumns, collected, joined
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import Nodes
+from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.regime import AddOn, Context, Leaves, OfPlan, Regime
 from shockgrid.requirement.remarks import all_remarks, floors
 from shockgrid.requirement.report import STRESS
@@ -78,9 +80,9 @@ def total(
     plan, regime = evaluator.plan, evaluator.regime
     found = collected(evaluator, results)
     nodes = [node for result in results for node in result.nodes]
-    if joint_rows is not None:
-        nodes = [joint_node(plan, regime, found, joint_rows)]
     context = Context(plan, found.leaves, values, rates, found.expiries, holdings_of(regime, plan))
+    if joint_rows is not None:
+        nodes = [joint_node(found, regime.tree.reducer(joint_rows), context.grouped)]
     totals = totals_of(regime, context, found, NodeColumns.of(nodes))
     add_ons = regime.add_ons if regime.formula is None else ()
     compared = floors(add_ons, totals.scan, totals.figures, totals.lines, rates)
@@ -99,14 +101,13 @@ def total(
     )
 
 
-def joint_node(plan: Plan, regime: Regime, found: Collected, joint_rows: Floats) -> Nodes:
-    """The one node of a joint worst over everything, from the margin groups' rows [M, S]."""
-    leaves, size = found.leaves, len(joint_rows)
-    minimums = plan.by_margin_group(found.charges, leaves.margin_groups)
-    every = np.ones(len(leaves.losses), np.bool_)
-    first = first_largest(leaves.margin_groups, leaves.losses, every, size)
-    shown = np.append(leaves.underlyings, -1)[first]
-    return Nodes("joint", np.arange(size), regime.tree.reducer(joint_rows), minimums, shown)
+def joint_node(found: Collected, reduced: Reduced, grouped: Grouped) -> Nodes:
+    """The one node of a joint worst over everything, from what the margin groups' rows are reduced to;
+    ``grouped`` are the leaves by margin group."""
+    losses = found.leaves.losses
+    first = grouped.first_largest(losses, np.ones(len(losses), np.bool_))
+    shown = np.append(found.leaves.underlyings, -1)[first]
+    return Nodes("joint", np.arange(grouped.size), reduced, grouped.sums(found.charges), shown)
 
 
 def holdings_of(regime: Regime, plan: Plan) -> dict[OfPlan, Any]:
@@ -116,13 +117,26 @@ def holdings_of(regime: Regime, plan: Plan) -> dict[OfPlan, Any]:
     return {of_plan: of_plan(plan) for of_plan in wanted}
 
 
-def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeColumns) -> Totals:
-    """Lines, add-ons and requirement of the margin groups of the context's plan."""
-    plan, leaves = context.plan, found.leaves
-    class_sum = plan.by_margin_group(leaves.losses, leaves.margin_groups)
-    alone = plan.by_margin_group(found.stand_alone, leaves.margin_groups)
-    scan, top_up = _scan(plan, nodes)
-    unoffset = np.add(*_scan(plan, found.unoffset))
+def totals_of(
+    regime: Regime,
+    context: Context,
+    found: Collected,
+    nodes: NodeColumns,
+    laid: tuple[Grouped, Grouped] | None = None,
+) -> Totals:
+    """Lines, add-ons and requirement of the margin groups of the context's plan.
+
+    ``laid`` are the rows of ``nodes`` and of ``found.unoffset`` by margin group, where they are at hand.
+    """
+    plan, leaves, size = context.plan, found.leaves, len(context.plan.margin_groups)
+    of_leaves = context.grouped
+    of_nodes, of_unoffset = laid or (
+        Grouped(nodes.margin_groups, size),
+        Grouped(found.unoffset.margin_groups, size),
+    )
+    class_sum, alone = of_leaves.sums(leaves.losses), of_leaves.sums(found.stand_alone)
+    scan, top_up = _scan(of_nodes, nodes)
+    unoffset = scan + top_up if found.unoffset is nodes else np.add(*_scan(of_unoffset, found.unoffset))
     requirement, extra, figures = required(regime, context, scan + top_up)
     initial = None
     if regime.initial is not None:
@@ -136,10 +150,9 @@ def totals_of(regime: Regime, context: Context, found: Collected, nodes: NodeCol
         "offset_benefit": scan - class_sum,
         "minimum": top_up,
     }
-    size = len(plan.margin_groups)
-    first = first_largest(nodes.margin_groups, nodes.losses, nodes.underlyings >= 0, size)
+    first = of_nodes.first_largest(nodes.losses, nodes.underlyings >= 0)
     report = leaves.tagged["report"][:, -len(STRESS) :]
-    stress = [plan.by_margin_group(column, leaves.margin_groups) for column in report.T]
+    stress = [of_leaves.sums(column) for column in report.T]
     return Totals(
         scan=scan + top_up,
         figures=figures,
@@ -213,8 +226,9 @@ def _applied(
     return running, lines
 
 
-def _scan(plan: Plan, nodes: NodeColumns) -> tuple[Floats, Floats]:
+def _scan(grouped: Grouped, nodes: NodeColumns) -> tuple[Floats, Floats]:
     """Sum of the reduced losses and of the minimum top-ups, [M] each."""
-    scan = plan.by_margin_group(nodes.losses, nodes.margin_groups)
-    top_ups = np.maximum(nodes.charges - nodes.losses, 0.0)
-    return scan, plan.by_margin_group(top_ups, nodes.margin_groups)
+    scan = grouped.sums(nodes.losses)
+    if not nodes.charges.any():
+        return scan, np.zeros(len(scan))
+    return scan, grouped.sums(np.maximum(nodes.charges - nodes.losses, 0.0))

@@ -1,0 +1,130 @@
+"""The usual tick: rows with nothing odd about them, read as a few columns without going through the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.columns import LARGEST_PRICE, frame_of
+from shockgrid.errors import InputError
+from shockgrid.market import Market
+from shockgrid.quote_table import LARGEST_VOL
+
+PRICES = ("bid", "ask", "mark", "vol")
+NAMES = ("underlying", "symbol")
+#: Of each column of numbers the largest, and whether 0 is one of them.
+LIMITS = {
+    "spot": (LARGEST_PRICE, False),
+    **dict.fromkeys(PRICES[:3], (LARGEST_PRICE, True)),
+    "vol": (LARGEST_VOL, True),
+}
+
+
+class PlainTicks(NamedTuple):
+    """Good rows alone; what a row has not is NaN."""
+
+    owners: Codes  #: underlying of each row
+    quoted: Codes  #: instrument of each row, -1 where it names an underlying
+    spots: Floats
+    marks: Floats
+    vols: Floats
+
+
+class Directory:
+    """Where names stand among those of a market, looked up again and again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Texts, dict[Any, int]]] = {}
+
+    def find(self, kind: str, names: Texts, wanted: list[Any]) -> Codes:
+        """Place of each among ``names``, -1 where it is not there; TypeError for what no name can be."""
+        known = self._known.get(kind)
+        if known is None or known[0] is not names:
+            known = self._known[kind] = names, dict(zip(names.tolist(), range(len(names)), strict=True))
+        return np.fromiter(map(known[1].get, wanted, repeat(-1)), np.intp, len(wanted))
+
+
+def tick_frame(source: Any) -> Any:
+    """Rows of ticks as a DataFrame; a mapping of columns, each as long as the others, stays what it is."""
+    return source if isinstance(source, Mapping) else frame_of(source, "ticks")
+
+
+def as_frame(source: Any) -> Any:
+    """The same as a DataFrame. Raises InputError where columns are not of one length."""
+    if not isinstance(source, Mapping):
+        return source
+    try:
+        return pd.DataFrame(dict(source))
+    except ValueError as error:
+        problem = f"expected columns of one length: {error}"
+        raise InputError(problem, table="ticks") from error
+
+
+def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks | None:
+    """The rows of an update that are all good and say nothing unusual, else None: then ``read_ticks`` looks.
+
+    Usual are rows that all name an underlying and its spot, or all name a symbol with bid and ask, mark or
+    vol, and no times: finite numbers in their ranges, names as the market spells them.
+    """
+    columns = list(source)
+    named = [column for column in columns if column in NAMES]
+    if len(named) != 1 or len(columns) < 2 or len(set(columns)) < len(columns):
+        return None
+    numbers = dict[str, Floats]()
+    for column in columns:
+        if column in LIMITS:
+            values = _number(source[column], *LIMITS[column])
+            if values is not None:
+                numbers[column] = values
+    wanted = list(source[named[0]])
+    lengths = {len(wanted), *(len(values) for values in numbers.values())}
+    if len(numbers) < len(columns) - 1 or len(lengths) > 1 or not wanted:
+        return None
+    names = market.underlyings.names if named[0] == "underlying" else market.instruments.symbols
+    try:
+        places = directory.find(named[0], names, wanted)
+    except TypeError:
+        return None
+    if (places < 0).any():
+        return None
+    if named[0] == "symbol":
+        return _quotes(places, numbers, market)
+    if numbers.keys() != {"spot"}:
+        return None
+    blank = np.full(len(wanted), np.nan)
+    return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank)
+
+
+def _quotes(places: Codes, numbers: Mapping[str, Floats], market: Market) -> PlainTicks | None:
+    table, blank = market.instruments, np.full(len(places), np.nan)
+    marks, bids, asks = (numbers.get(name) for name in ("mark", "bid", "ask"))
+    if (bids is None) != (asks is None):
+        return None
+    if bids is not None and asks is not None:
+        if not ((bids <= asks) & (bids > 0.0)).all():
+            return None
+        marks = 0.5 * (bids + asks) if marks is None else marks
+    options = table.is_option[places]
+    if marks is None:
+        if not options.all() or "vol" not in numbers:
+            return None
+        marks = blank
+    elif (marks == 0.0).any():
+        return None
+    vols = np.where(options, numbers.get("vol", blank), np.nan)
+    return PlainTicks(table.underlyings[places], places, numbers.get("spot", blank), marks, vols)
+
+
+def _number(column: Any, most: float, zero: bool) -> Floats | None:
+    """A column of numbers that are all finite and within their limits; None where one is not."""
+    values = np.asarray(column)
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        return None
+    values = values.astype(np.float64, copy=False)
+    inside = (values >= 0.0 if zero else values > 0.0) & (values <= most)  # NaN is not
+    return values if inside.all() else None

@@ -1,0 +1,93 @@
+"""The usual tick, read without the door, says what the door says; what is not usual is left to the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from books import AS_OF
+from desk_world import QUOTED, SPOTS, priced
+from hypothesis import given
+from hypothesis import strategies as st
+from small_desk import CALL, desk
+
+import shockgrid as sg
+from shockgrid.calibration import calibrated
+from shockgrid.desk import ticks
+from shockgrid.desk.plain_ticks import Directory, plain_ticks
+
+MARKET = calibrated(priced(), sg.get_backend("numpy"))
+NUMBERS = st.floats(0.0, 200.0) | st.sampled_from([0.0, -1.0, np.nan, np.inf, 1e13, None, "7", True])
+NAMES = st.sampled_from([*SPOTS, "nobody", " X", "", None, 7])
+SYMBOLS = st.sampled_from([*QUOTED, "BTC-PERP", "XF", "X", "nobody", None])
+SPOT_ROWS = st.fixed_dictionaries({"underlying": NAMES, "spot": NUMBERS})
+QUOTE_ROWS = st.fixed_dictionaries(
+    {"symbol": SYMBOLS}, optional={name: NUMBERS for name in ("bid", "ask", "mark", "vol", "spot")}
+)
+ROWS = st.lists(SPOT_ROWS, min_size=1, max_size=4) | st.lists(QUOTE_ROWS, min_size=1, max_size=4)
+USUAL: list[dict[str, Any]] = [
+    {"underlying": ["X", "Y", "X"], "spot": [101.0, 97.0, 102]},
+    {"symbol": QUOTED[:2], "bid": [1.0, 2.0], "ask": [1.5, 2.0]},
+    {"symbol": ["X", QUOTED[0]], "mark": [101.0, 3.0], "vol": [0.5, 0.4], "spot": [100.5, 100.5]},
+    {"symbol": [QUOTED[3]], "vol": np.array([0.25])},
+]
+
+
+def read_by_the_door(rows: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with monkeypatch.context() as patched:
+        patched.setattr(ticks, "plain_ticks", lambda *_: None)
+        return ticks.read_ticks(rows, MARKET, AS_OF)
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    assert found.late == expected.late
+    pd.testing.assert_frame_equal(found.rejects, expected.rejects)
+    for name, column in vars(expected.moves).items():
+        np.testing.assert_array_equal(getattr(found.moves, name), column)
+
+
+def refusal(read: Callable[[], Any]) -> str:
+    """What the caller is told where nothing is read; "" where something is."""
+    try:
+        read()
+    except sg.InputError as error:
+        return str(error)
+    return ""
+
+
+@given(rows=ROWS)
+def test_whatever_comes_is_read_as_the_door_reads_it(rows: list[dict[str, Any]]) -> None:
+    frame, patch = pd.DataFrame(rows), pytest.MonkeyPatch()
+    refused = refusal(lambda: read_by_the_door(frame, patch))
+    assert refusal(lambda: ticks.read_ticks(frame, MARKET, AS_OF)) == refused
+    if not refused:
+        assert_same(ticks.read_ticks(frame, MARKET, AS_OF), read_by_the_door(frame, patch))
+
+
+@pytest.mark.parametrize("columns", USUAL, ids=[", ".join(columns) for columns in USUAL])
+def test_the_usual_goes_past_the_door_as_a_frame_and_as_columns(
+    columns: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read_by_the_door(pd.DataFrame(columns), monkeypatch)
+    for rows in (columns, pd.DataFrame(columns)):
+        assert plain_ticks(rows, MARKET, Directory()) is not None
+        assert_same(ticks.read_ticks(rows, MARKET, AS_OF), expected)
+
+
+def test_columns_that_the_door_has_to_see() -> None:
+    """A bad row in a mapping of columns is named as in a frame; columns of two lengths are refused."""
+    live = desk()
+    assert len(live.tick({"underlying": ["X", "Q"], "spot": [101.0, 1.0]})) == 1
+    assert live.rejects[["line", "key", "code"]].to_numpy().tolist() == [[3, "Q", "E_UNDERLYING"]]
+    for columns in ({"underlying": ["X"], "spot": [1.0, 2.0]}, {"symbol": CALL, "vol": 0.2}):
+        with pytest.raises(sg.InputError, match="one length"):
+            live.tick(columns)
+
+
+def test_a_changed_market_has_its_own_names() -> None:
+    directory, names = Directory(), np.array(["A", "B"], object)
+    assert directory.find("symbol", names, ["B", "C", ""]).tolist() == [1, -1, -1]
+    assert directory.find("symbol", np.array(["B"], object), ["B", "A"]).tolist() == [0, -1]
