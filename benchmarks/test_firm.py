@@ -17,6 +17,7 @@ from pipelines import numpy_and_sparse
 from test_european import seconds_of
 
 from shockgrid.backends import Backend, NativeBackend, NumpyBackend
+from shockgrid.backends.batch import Batch
 from shockgrid.errors import BackendUnavailable
 
 #: Between our prices and the plain formula's, 1e-14 of a spot of 500, times some 200 contracts of 100.

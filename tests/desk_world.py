@@ -85,7 +85,9 @@ REGIMES: dict[str, Any] = {
     "by expiry": sg.Regime(
         "by expiry",
         sg.ScenarioSet.grid(**SMALL),
-        sg.requirement.Tree("portfolio_group", sides=True, value_transform=lambda pnl, rows: np.minimum(pnl, 0.5 * pnl)),
+        sg.requirement.Tree(
+            "portfolio_group", sides=True, value_transform=lambda pnl, rows: np.minimum(pnl, 0.5 * pnl)
+        ),
     ),
     "policy": sg.Policy(
         {

@@ -127,7 +127,9 @@ def test_a_side_may_cover_a_part_of_the_book(mixed: tuple[sg.Book, sg.Market]) -
     ]  # fmt: skip
     alone = sg.margin(book([("coin", "BTC-C", -2)]), priced, sg.regimes.deribit())
     assert rows.loc["coin", "deribit"] == alone.accounts["requirement"].iloc[0]
-    part = sg.margin(book([("both", "BTC-P", -1)]), priced, sg.regimes.deribit()).accounts["requirement"].iloc[0]
+    part = (
+        sg.margin(book([("both", "BTC-P", -1)]), priced, sg.regimes.deribit()).accounts["requirement"].iloc[0]
+    )
     assert found.results["deribit"].accounts["requirement"].iloc[0] == part
     whole = sg.margin(held, priced, sg.tims()).accounts
     assert np.array_equal(found.accounts["equity_at_marks"], whole["equity_at_marks"])

@@ -146,7 +146,9 @@ def test_9_initial_margin_has_scenarios_of_its_own() -> None:
     regime = sg.Regime(
         "both",
         scenarios,
-        initial=(sg.requirement.AddOn("initial_scan", initial_loss, "floor", "the worst of the initial scenarios"),),
+        initial=(
+            sg.requirement.AddOn("initial_scan", initial_loss, "floor", "the worst of the initial scenarios"),
+        ),
         remarks=(rule("initial_scan", measured, "its own worst scenario"),),
     )
     result = sg.margin(book([("A", "A", -1)]), TWO, regime)

@@ -90,7 +90,9 @@ def test_an_update_that_is_refused_never_happened() -> None:
         high = float(context.plan.market.underlyings.spots.max()) > 150.0
         return np.full(len(context.plan.margin_groups), np.nan if high else 1.0)
 
-    rule = sg.Regime("touchy", sg.ScenarioSet.grid([-0.1, 0.1]), add_ons=(sg.requirement.AddOn("touchy", figure),))
+    rule = sg.Regime(
+        "touchy", sg.ScenarioSet.grid([-0.1, 0.1]), add_ons=(sg.requirement.AddOn("touchy", figure),)
+    )
     live = sg.Desk(book(HELD), PLAIN, rule, backend=BACKEND)
     before = live.accounts
     for rows in ({"underlyin": "X", "spot": 1.0}, {"underlying": "X", "spot": 200.0}):

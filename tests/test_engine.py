@@ -48,7 +48,9 @@ SCANS = {
     "house": sg.house(**BARE),
     "house joint": sg.house(**BARE, joint=True),
     "by product": sg.Regime(
-        "by product", sg.ScenarioSet.grid(SPOT, VOL), sg.requirement.Tree("product_group", {"class_group": shared_gains})
+        "by product",
+        sg.ScenarioSet.grid(SPOT, VOL),
+        sg.requirement.Tree("product_group", {"class_group": shared_gains}),
     ),
     "joint, damped at the top": sg.Regime(
         "damped",

@@ -141,7 +141,9 @@ def test_a_name_without_history_is_refused_or_has_a_proxy(prices: pd.DataFrame, 
         sg.margin(held, MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS))
     with pytest.raises(sg.InputError, match="XOM"):
         sg.margin(held, MARKET, sg.regimes.historical(prices, vix, days=DAYS))
-    by_proxy = sg.margin(held, MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS, proxies={"XOM": "JPM"}))
+    by_proxy = sg.margin(
+        held, MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS, proxies={"XOM": "JPM"})
+    )
     own = sg.margin(book([("A", "JPM", 10)]), MARKET, sg.regimes.historical(prices[["JPM"]], days=DAYS))
     assert requirement(by_proxy) == pytest.approx(requirement(own) / 1.35)
 

@@ -44,7 +44,11 @@ REGIMES = {
     "shortfall": sg.Regime(
         "shortfall",
         sg.ScenarioSet.grid(**SMALL),
-        sg.requirement.Tree("portfolio_group", {"class_group": sg.requirement.offset_gains}, sg.requirement.expected_shortfall(0.8)),
+        sg.requirement.Tree(
+            "portfolio_group",
+            {"class_group": sg.requirement.offset_gains},
+            sg.requirement.expected_shortfall(0.8),
+        ),
     ),
 }
 HOLDINGS = st.dictionaries(

@@ -76,7 +76,7 @@ def test_check_and_run_know_the_age_of_market_toml(tmp_path: Path) -> None:
     (folder / "market.toml").write_text(settings.replace("# max_age_minutes = 15", "max_age_minutes = 15"))
     checked = invoke("check", folder)
     assert checked.exit_code == 0
-    assert "W_STALE in quotes: 1 rows" in checked.stdout
+    assert "W_STALE in quotes: 1 row" in checked.stdout
     assert "within 15 minutes of as_of" in checked.stdout
     arguments = (
         "--market",

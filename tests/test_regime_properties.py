@@ -61,7 +61,11 @@ def past() -> sg.Regime:
 def shortfall() -> sg.Regime:
     """The same days, the mean of the worst of them."""
     days = past().scenarios.only("standard")
-    return sg.Regime("shortfall", days, sg.requirement.Tree("margin_group", reducer=sg.requirement.expected_shortfall(0.93)))
+    return sg.Regime(
+        "shortfall",
+        days,
+        sg.requirement.Tree("margin_group", reducer=sg.requirement.expected_shortfall(0.93)),
+    )
 
 
 def arrays() -> sg.Regime:

@@ -105,7 +105,9 @@ def test_intra_commodity_charge_by_hand(tmp_path: Path) -> None:
     tiers = [{"name": "near", "from_days": 0.0}, {"name": "far", "from_days": 60.0}]
     own = commodity(tiers=tiers, spreads=[spread(400.0, ("near", 1.0, "A"), ("far", 1.0, "B"))])
     result = sg.margin(
-        book([("A", "SPZ", 3), ("A", "SPH", -5)]), world(), sg.regimes.span(file(tmp_path, commodities={"SP": own}))
+        book([("A", "SPZ", 3), ("A", "SPH", -5)]),
+        world(),
+        sg.regimes.span(file(tmp_path, commodities={"SP": own})),
     )
     assert requirement(result, column="intra_commodity") == pytest.approx(1200.0, abs=ROUNDING)
     assert requirement(result) == pytest.approx(2 * 10_000.0 + 1200.0, abs=ROUNDING)

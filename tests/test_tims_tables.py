@@ -165,7 +165,9 @@ def test_imported_arrays_of_the_model_give_the_model_s_figures() -> None:
 def test_imported_arrays_replace_the_model() -> None:
     """Two short calls that lose 5 x point each, by hand: the last point costs 100; stock hedges at +15 %."""
     table = pd.DataFrame([{"symbol": "O", **{f"pnl_{k}": 5.0 * k for k in range(1, 11)}}])
-    assert requirement(sg.margin(book([("A", "O", -2)]), UNIT, sg.regimes.imported(table))) == pytest.approx(100.0)
+    assert requirement(sg.margin(book([("A", "O", -2)]), UNIT, sg.regimes.imported(table))) == pytest.approx(
+        100.0
+    )
 
 
 def test_a_file_of_another_layout_comes_in_through_a_column_map(tmp_path: Path) -> None:

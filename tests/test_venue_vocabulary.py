@@ -95,7 +95,9 @@ def test_expiry_rows_need_a_tree_that_cuts_them() -> None:
     regime = sg.Regime("rows", sg.ScenarioSet.points([0.0]), add_ons=(sg.requirement.AddOn("worth", figure),))
     with pytest.raises(sg.InputError, match="by_expiry=True"):
         sg.margin(HELD, PRICED, regime)
-    worth = sg.margin(HELD, PRICED, replace(regime, tree=sg.requirement.Tree(by_expiry=True))).accounts["worth"]
+    worth = sg.margin(HELD, PRICED, replace(regime, tree=sg.requirement.Tree(by_expiry=True))).accounts[
+        "worth"
+    ]
     assert worth.iloc[1] == pytest.approx(
         -sg.margin(HELD, PRICED, sg.tims()).accounts["equity_at_model"].iloc[1]
     )

@@ -186,7 +186,9 @@ def test_what_needs_rows_takes_rows(small_firm: Plan, name: str) -> None:
     regime = {
         "joint": sg.house(joint=True),
         "tims": sg.tims(),
-        "own reducer": sg.Regime("own", grid, sg.requirement.Tree(reducer=sg.requirement.expected_shortfall(0.5))),
+        "own reducer": sg.Regime(
+            "own", grid, sg.requirement.Tree(reducer=sg.requirement.expected_shortfall(0.5))
+        ),
         "by expiry": sg.Regime("own", grid, sg.requirement.Tree(by_expiry=True)),
         "scattered": sg.Regime("own", sg.ScenarioSet.points([-0.3, 0.3], tag="wide") + grid),
     }[name]

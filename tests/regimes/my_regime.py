@@ -30,7 +30,9 @@ def damped_shortfall():
     return sg.Regime(
         name="damped shortfall",
         scenarios=sg.ScenarioSet.grid(np.linspace(-0.2, 0.2, 5), [0.0, 0.25]),
-        tree=sg.requirement.Tree("margin_group", {"class_group": damped}, sg.requirement.expected_shortfall(0.8)),
+        tree=sg.requirement.Tree(
+            "margin_group", {"class_group": damped}, sg.requirement.expected_shortfall(0.8)
+        ),
         add_ons=(sg.requirement.AddOn("notional", notional_charge),),
         formula=formula,
     )

@@ -16,7 +16,7 @@ from shockgrid.backends._numpy_premium import FINE, SCHEMES, Scheme, Tables, bui
 #: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 50,000 for 31 x 7 shocks.
 MOST_TABLES = 200_000
 #: Tables that there is room for at first, doubled as often as it takes; memory is taken page by page.
-FIRST_ROOM = 1 << 16
+FIRST_ROOM = 1 << 12
 #: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
 Builder: TypeAlias = Callable[[Floats, Floats, Floats, Codes, Scheme], Tables]
 

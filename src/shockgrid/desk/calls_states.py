@@ -31,7 +31,7 @@ TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "": {"issue": ("issued", "issued"), "propose": (PROPOSED, PROPOSED)},
     PROPOSED: {
         "amend": (PROPOSED, "closed"),
-        "approve": ("issued", "issued"),
+        "approve": ("issued", "met"),
         "waive": ("waived", "waived"),
     },
     "issued": {
@@ -66,14 +66,14 @@ TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "met": {
         "amend": ("part_met", "met"),
-        "propose": (PROPOSED, PROPOSED),
+        "propose": (PROPOSED, "met"),
         "correct": ("part_met", "met"),
         "close": ("closed", "closed"),
     },
     "waived": {"close": ("closed", "closed")},
     "closed": {
         "amend": ("part_met", "closed"),
-        "propose": (PROPOSED, PROPOSED),
+        "propose": (PROPOSED, "closed"),
         "correct": ("part_met", "closed"),
     },
 }

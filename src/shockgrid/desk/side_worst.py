@@ -115,6 +115,8 @@ class WorstColumns:
             units=True,
             executor=self._executor,
         )
+        if len(found.losses) == 0:  # nothing is held, and a batch of nothing has no scenarios
+            return
         rows = run.leaves
         leaves.losses[rows], leaves.scenarios[rows], self._rest[rows] = (
             found.losses,
