@@ -295,10 +295,10 @@ def test_dividends_in_company_change_no_bit():
 def test_what_is_forgotten_is_computed_again(monkeypatch):
     series, states = dividend_payers(30, 9), grid(3, 3)
     whole = NumpyBackend().price(series, states)
-    monkeypatch.setattr(_numpy_grids, "MOST_LANES", 150)
     monkeypatch.setattr(_numpy_store, "MOST_TABLES", 2)
     monkeypatch.setattr(_numpy_grids, "AT_ONCE", 7)
     forgetful = NumpyBackend()
+    forgetful.grids.most_lanes = 150
     forgetful.prepare([(series, states)])
     for _ in range(2):
         assert np.array_equal(forgetful.price(series, states), whole)

@@ -3,134 +3,128 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
-from typing import NamedTuple, TypeAlias
+from threading import Condition
+from typing import TypeAlias
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
-from shockgrid.backends._numpy_grid_frame import NODES, Contracts
+from shockgrid.backends._numpy_grid_frame import Contracts
 from shockgrid.backends._numpy_grid_read import READABLE, read_lanes, routes
+from shockgrid.backends._numpy_grid_shelf import HIGHEST, LANE_BYTES, LOWEST, Shelf, Wanted
 from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends._numpy_store import bytes_of_rows
 from shockgrid.backends.contract import Series
+from shockgrid.backends.memory import memory_bytes
 from shockgrid.backends.vol_lattice import STENCIL, first_nodes
 from shockgrid.states import States
 
-MOST_LANES = 300_000  #: kept at a time, 1.2 kB each
-LOWEST, HIGHEST = -128, 64  #: lattice nodes kept: wider than the vols that are read
-AT_ONCE = 2048  #: options read together
+#: Part of the memory, of the machine or its container, that each of two shelves may fill.
+SHARE = 8
+AT_ONCE = 2048  #: options read, or prepared, together
+CLAIM = 1024  #: contracts that a thread solves before it looks what others have solved meanwhile
 #: Grids of contracts from their first lattice nodes on; see ``_numpy_grid_solve.solve``.
 Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
 #: Values read from grids; see ``_numpy_grid_read.read_lanes``.
 Reader: TypeAlias = Callable[[Floats, Codes, Codes, Contracts, Floats, Floats, Codes], Floats]
 
 
-class _Wanted(NamedTuple):
-    """Lattice nodes that n contracts want, each a run of at most V."""
-
-    nodes: Codes  #: [n, V]
-    there: Mask  #: [n, V] false beyond the end of the run
-    columns: Codes  #: [n, V] of the nodes in the table of places; beyond the end, the first's
-
-    @classmethod
-    def between(cls, lowest: Codes, highest: Codes) -> _Wanted:
-        width = int((highest - lowest).max(initial=0)) + 1
-        nodes = lowest[:, None] + np.arange(width)
-        there = nodes <= highest[:, None]
-        return cls(nodes, there, np.where(there, nodes, lowest[:, None]) - LOWEST)
-
-
 class GridStore:
-    """A memory of lanes (a contract at a lattice vol): each depends on itself alone. Threads may share it."""
+    """A memory of lanes (a contract at a lattice vol): each depends on itself alone. Threads may share it.
+
+    Lanes asked for lately stand on one shelf, older ones on another, ``most_lanes`` on each. When the first
+    is full it becomes the older one, whose lanes are given up; one that is asked for again is moved, not
+    solved. Threads that miss the same contracts share the work: none is solved by two at a time.
+    """
 
     def __init__(self, solver: Solver = solve) -> None:
         self._solver = solver
-        self._lock = Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._contracts: dict[bytes, int] = {}
-        self._places = np.full((0, HIGHEST - LOWEST), -1, np.int32)
-        self._lanes, self._count = np.empty((1024, NODES)), 0
+        self._changed = Condition()
+        self._in_work: set[bytes] = set()  #: contracts whose lanes some thread is solving
+        self.most_lanes = memory_bytes() // (SHARE * LANE_BYTES)
+        self._shelf, self._older = Shelf(self.most_lanes), Shelf(0)
 
     def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> tuple[Floats, Codes]:
         """Lanes [any, NODES], and places in them [n, V] of lattice nodes ``lowest`` to ``highest`` [n].
 
-        Beyond the highest, any place. What is in those lanes stays as it is. Threads solve at the same time;
-        of a lane that two of them miss and solve, the first is kept.
+        Beyond the highest, any place. What is in those lanes stays as it is.
         """
-        wanted = _Wanted.between(lowest, highest)
-        with self._lock:
-            missing, places = self._missing(contracts, wanted)
-            if self._count + int(missing.sum()) > MOST_LANES or len(self._contracts) > MOST_LANES:
-                self._forget()
-                missing, places = self._missing(contracts, wanted)
-            if not missing.any():
-                return self._lanes, places
+        names, wanted, may_forget = _names(contracts), Wanted.between(lowest, highest), True
         while True:
-            own, which = np.nonzero(missing)
-            solved = self._solved(contracts.only(own), wanted.nodes[own, which])
-            with self._lock:
-                self._add(contracts, wanted, missing, solved)
-                missing, places = self._missing(contracts, wanted)
-                if not missing.any():  # some are, if another thread made the store forget
-                    return self._lanes, places
+            with self._changed:
+                missing, places = self._looked_for(names, wanted, may_forget=may_forget)
+                if not missing.any():
+                    return self._shelf.lanes, places
+                may_forget = False  # else threads with large questions could take turns for ever
+                mine = self._claimed(names, missing)
+                if not len(mine):
+                    self._changed.wait()
+                    continue
+            self._solve(names, contracts, wanted, mine, missing)
 
     def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
         """Have these at hand."""
         self.find(contracts, lowest, highest)
 
-    def _missing(self, contracts: Contracts, wanted: _Wanted) -> tuple[Mask, Codes]:
+    def _looked_for(self, names: list[bytes], wanted: Wanted, *, may_forget: bool) -> tuple[Mask, Codes]:
         """Which lanes are not there, and places of those that are, [n, V]."""
-        rows = self._numbered(contracts)[:, None]  # first: it makes room for their places
-        places = self._places[rows, wanted.columns]
-        return wanted.there & (places < 0), np.asarray(places)
+        rows = self._shelf.rows(names)
+        missing, places = self._shelf.missing(rows, wanted)
+        if not missing.any():
+            return missing, places
+        if may_forget and self._shelf.count and self._shelf.size + missing.sum() > self.most_lanes:
+            self._shelf, self._older = Shelf(self.most_lanes), self._shelf
+            rows = self._shelf.rows(names)
+            missing, _ = self._shelf.missing(rows, wanted)
+        self._shelf.take(self._older, names, rows, wanted, missing)
+        return self._shelf.missing(rows, wanted)
 
-    def _add(self, contracts: Contracts, wanted: _Wanted, solved_for: Mask, solved: Floats) -> None:
-        """Keep what is solved [L, NODES] and still missing."""
-        missing, _ = self._missing(contracts, wanted)
-        new = solved[missing[solved_for]]
-        own, which = np.nonzero(missing & solved_for)
-        first, last = self._count, self._count + len(new)
-        self._make_room(last)
-        self._lanes[first:last] = new
-        self._count = last
-        # a contract may stand here twice; solving it twice gives the same bits
-        rows = self._numbered(contracts)[own]
-        self._places[rows, wanted.columns[own, which]] = np.arange(first, last)
+    def _claimed(self, names: list[bytes], missing: Mask) -> Codes:
+        """Some contracts [m] that lack lanes and are in no thread's work: from here on in this one's."""
+        lacking = np.flatnonzero(missing.any(axis=1)).tolist()
+        free = {names[row]: row for row in lacking if names[row] not in self._in_work}
+        mine = list(free.items())[:CLAIM]
+        self._in_work.update(name for name, _ in mine)
+        return np.array([row for _, row in mine], np.intp)
 
-    def _solved(self, contracts: Contracts, nodes: Codes) -> Floats:
-        """Lanes [L, NODES]: those with the same number of dividends are solved together."""
-        counts, solved = (contracts.cash > 0.0).sum(axis=1), np.empty((len(nodes), NODES))
+    def _solve(
+        self, names: list[bytes], contracts: Contracts, wanted: Wanted, mine: Codes, missing: Mask
+    ) -> None:
+        """Keep what is missing of this thread's contracts, and leave them to others whatever happens."""
+        solved: list[tuple[Codes, Floats]] = []
+        try:
+            own, which = np.nonzero(missing[mine])
+            own = mine[own]
+            solved = self._solved(contracts.only(own), wanted.nodes[own, which])
+        finally:
+            with self._changed:
+                for lanes, values in solved:
+                    rows = self._shelf.rows([names[row] for row in own[lanes]])
+                    self._shelf.put(rows, wanted.columns[own[lanes], which[lanes]], values)
+                self._in_work.difference_update(names[row] for row in mine)
+                self._changed.notify_all()
+
+    def _solved(self, contracts: Contracts, nodes: Codes) -> list[tuple[Codes, Floats]]:
+        """Lanes with the same number of dividends are solved together: which of them, and values."""
+        counts, solved = (contracts.cash > 0.0).sum(axis=1), []
         for count in np.unique(counts):
             rows = np.flatnonzero(counts == count)
             own = contracts.only(rows)
             own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
-            solved[rows] = self._solver(own, nodes[rows], 1)[:, 0]
+            solved.append((rows, self._solver(own, nodes[rows], 1)[:, 0]))
         return solved
 
-    def _numbered(self, contracts: Contracts) -> Codes:
-        """A number for each contract, and room for its places."""
-        *terms, ex_years, cash = contracts
-        paid = np.stack([ex_years, cash], axis=2).reshape(len(cash), -1)
-        table, dividends = np.column_stack([*terms, paid]), (cash > 0.0).sum(axis=1)
-        numbers = np.empty(len(table), np.intp)
-        for count in np.unique(dividends).tolist():
-            rows = np.flatnonzero(dividends == count)
-            names = bytes_of_rows(table[rows, : len(terms) + 2 * count])
-            numbers[rows] = [self._contracts.setdefault(name, len(self._contracts)) for name in names]
-        new = len(self._contracts) - len(self._places)
-        if new > 0:
-            room = np.full((max(new, len(self._places)), HIGHEST - LOWEST), -1, np.int32)
-            self._places = np.concatenate([self._places, room])
-        return numbers
 
-    def _make_room(self, count: int) -> None:
-        if count > len(self._lanes):
-            larger = np.empty((max(count, 2 * len(self._lanes)), NODES))
-            larger[: self._count] = self._lanes[: self._count]
-            self._lanes = larger
+def _names(contracts: Contracts) -> list[bytes]:
+    """The bytes of each contract's own terms."""
+    *terms, ex_years, cash = contracts
+    paid = np.stack([ex_years, cash], axis=2).reshape(len(cash), -1)
+    table, dividends = np.column_stack([*terms, paid]), (cash > 0.0).sum(axis=1)
+    names = np.empty(len(table), object)
+    for count in np.unique(dividends).tolist():
+        rows = np.flatnonzero(dividends == count)
+        names[rows] = bytes_of_rows(table[rows, : len(terms) + 2 * count])
+    return names.tolist()
 
 
 def price_grids(
@@ -155,12 +149,15 @@ def prepare_grids(needed: list[tuple[Series, Floats]], store: GridStore) -> None
         contracts = _contracts(series)
         parts.append((contracts, *_nodes(contracts, vols)))
     total = sum(int((high - low + 1).sum()) for _, low, high in parts)
-    if not 0 < total <= MOST_LANES:
+    if not 0 < total <= store.most_lanes:
         return
     width = max(contracts.cash.shape[1] for contracts, _, _ in parts)
     columns = zip(*(_widened(contracts, width) for contracts, _, _ in parts), strict=True)
     joined = Contracts(*(np.concatenate(column) for column in columns))
-    store.solve(joined, *(np.concatenate([part[index] for part in parts]) for index in (1, 2)))
+    lowest, highest = (np.concatenate([part[index] for part in parts]) for index in (1, 2))
+    for start in range(0, len(lowest), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(lowest)))
+        store.solve(joined.only(rows), lowest[rows], highest[rows])
 
 
 def _contracts(series: Series) -> Contracts:

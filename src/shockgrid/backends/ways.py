@@ -49,18 +49,21 @@ class Ways(NamedTuple):
         rows = np.flatnonzero(routes == TABLE)
         own = series.take(rows)
         vols = np.vstack([shocked_vols(own, states), own.vols])
-        beyond = off_tables(own, vols)
+        lowest, highest = vols.min(axis=0), vols.max(axis=0)
+        near = np.flatnonzero(off_tables(own, lowest) | off_tables(own, highest))  # few: the rest is skipped
+        beyond = off_tables(own.take(near), vols[:, near])
         hopeless = beyond.all(axis=0)
-        routes[rows[hopeless]] = GIVEN
-        some, whole = ~hopeless & beyond.any(axis=0), np.flatnonzero(routes == GIVEN)
+        routes[rows[near[hopeless]]] = GIVEN
+        whole, some = np.flatnonzero(routes == GIVEN), near[~hopeless]
         sure = np.ones((len(vols), len(whole)), np.bool_)
+        read = np.delete(np.arange(len(rows)), near[hopeless])
         return cls(
             routes,
             np.concatenate([whole, rows[some]]),
-            np.hstack([sure, beyond[:, some]]),
-            rows[~hopeless],
-            range_of(vols[:, ~hopeless].min(axis=0) * (1.0 - ROUNDING)),
-            range_of(vols[:, ~hopeless].max(axis=0) * (1.0 + ROUNDING)),
+            np.hstack([sure, beyond[:, ~hopeless]]),
+            rows[read],
+            range_of(lowest[read] * (1.0 - ROUNDING)),
+            range_of(highest[read] * (1.0 + ROUNDING)),
         )
 
 
