@@ -13,10 +13,11 @@ import pytest
 
 import shockgrid as sg
 from shockgrid.calibration import calibrated
-from shockgrid.desk.liquidation import closing_search, settled
+from shockgrid.desk.liquidation import closing_search
 from shockgrid.desk.liquidation_baselines import BASELINES
 from shockgrid.desk.liquidation_costs import trading_costs
 from shockgrid.desk.liquidation_ground import Ground
+from shockgrid.desk.liquidation_settled import settled
 from shockgrid.io.synthetic import synthetic_tables
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,20 @@ from coins import FORWARDS, FX, PERPETUAL, QUOTES, ROWS, SPOT
 from liquidation_books import free, in_deficit, small_market
 
 import shockgrid as sg
+from shockgrid.arrays import Floats
 from shockgrid.backends import NumpyBackend
 from shockgrid.desk.liquidation_baselines import BASELINES
 from shockgrid.desk.liquidation_costs import trading_costs
 from shockgrid.desk.liquidation_truth import revalued
 from shockgrid.requirement import Program
+from shockgrid.requirement.leafwise import Leafwise, summed
+from shockgrid.requirement.regime import AddOn, Context
 
 BACKEND = NumpyBackend()
 MARKET = small_market()
 ROUNDING = 1e-6  #: of currency: sums of figures of 1e5 in another order
 HALF_CENT = 0.005
+EURO = pd.DataFrame([{"currency": "EUR", "rate": 1.1}])
 BOTH = sg.Policy({"default": Program(sg.tims(), sg.house())})
 REGIMES = {"house": sg.house(), "both": BOTH, "joint": sg.house(joint=True), "span": sg.regimes.span()}
 
@@ -29,7 +34,8 @@ REGIMES = {"house": sg.house(), "both": BOTH, "joint": sg.house(joint=True), "sp
 def judged(plan: Any, held: sg.Book, priced: sg.Market, regime: Any, account: str = "A") -> Any:
     """The account's row, once every step has been found to be what one margin run after another says."""
     row = plan.accounts.set_index("margin_group").loc[account]
-    now = held.positions.set_index(["account", "symbol"])["quantity"].to_dict()
+    own = held.select([account])
+    now = own.positions.set_index(["account", "symbol"])["quantity"].to_dict()
     told = revalued(held, priced, regime, account, {}, backend=BACKEND)
     assert row["requirement_before"] == told.requirement
     spent, last = 0.0, told.excess
@@ -174,3 +180,79 @@ def test_a_plan_of_many_steps_is_exact_at_every_one() -> None:
     row, _ = planned(holdings, BOTH, 0.6)
     assert row["status"] == "cured"
     assert row["steps"] >= 3, "the case is worth testing"
+
+
+def coins(share: float, regime: Any) -> tuple[sg.Book, sg.Market]:
+    """Shorts and a hedge on a coin, in an account kept in that coin, ``share`` of its requirement short."""
+    priced = market([*ROWS], {"BTC": SPOT}, QUOTES, fx=FX, forwards=FORWARDS)
+    rows = [("A", "BTC-C", -2.0), ("A", "BTC-P", -3.0), ("A", "BTC-PERPETUAL", 4_000.0)]
+    account = {"account": "A", "cash": 0.0, "currency": "BTC"}
+    bare = sg.margin(book(rows, [account]), priced, regime, backend=BACKEND).accounts.iloc[0]
+    account["cash"] = float(bare["requirement"] * (1.0 - share) - bare["equity_at_marks"])
+    return book(rows, [account]), priced
+
+
+@pytest.mark.parametrize("share", [0.02, 0.4])
+def test_an_account_kept_in_coin_is_cured_to_the_last_dollar(share: float) -> None:
+    """A hundredth of a coin at 50,000 is 500.00: no more negligible than a fee of 0.65 is 0.65 of a coin."""
+    regime = sg.regimes.deribit()
+    held, priced = coins(share, regime)
+    plan = sg.liquidation_plan(held, priced, regime, backend=BACKEND)
+    row = plan.accounts.iloc[0]
+    now = held.positions.set_index(["account", "symbol"])["quantity"]
+    moved = plan.steps.groupby(["account", "symbol"])["quantity"].sum()
+    now = now.add(moved.reindex(now.index).fillna(0.0)).to_dict()
+    told = revalued(held, priced, regime, "A", now, backend=BACKEND)
+    assert (row["status"], row["currency"]) == ("cured", "BTC")
+    assert told.excess - row["costs"] == pytest.approx(row["excess_after"], abs=1e-9)
+    assert row["excess_after"] >= row["buffer"] * (1.0 - 1e-3) > 0.0
+    assert row["fees"] == pytest.approx(0.65 / SPOT * contracts(plan.steps, "BTC-[CP]"))
+
+
+def contracts(steps: pd.DataFrame, pattern: str) -> float:
+    return float(steps.loc[steps["symbol"].str.fullmatch(pattern), "quantity"].abs().sum())
+
+
+def test_add_ons_that_look_at_accounts() -> None:
+    """Two accounts in two currencies under rules that charge for the currency: neither names the other's."""
+    regime = sg.regimes.house_rules()
+    priced = market([stock("U"), stock("V")], {"U": 100.0, "V": 40.0}, fx=EURO)
+    rows = [("A", "U", 100.0), ("A", "V", -50.0), ("B", "V", 300.0)]
+    accounts = [
+        {"account": name, "cash": 0.0, "currency": money} for name, money in (("A", "EUR"), ("B", ""))
+    ]
+    bare = sg.margin(book(rows, accounts), priced, regime, backend=BACKEND).accounts
+    for account, row in zip(accounts, bare.itertuples(), strict=True):
+        account["cash"] = float(0.6 * row.requirement - row.equity_at_marks)
+    held = book(rows, accounts)
+    plan = sg.liquidation_plan(held, priced, regime, backend=BACKEND)
+    for name in "AB":
+        assert judged(plan, held, priced, regime, name)["status"] == "cured"
+
+
+def equity_charge(context: Context) -> Floats:
+    charge: Floats = 0.1 * np.abs(context.equity.at_marks)
+    return charge
+
+
+WRONG = {
+    "another figure": summed(lambda rows: np.full(rows.size, 100.0)),
+    "nothing ever relieves": Leafwise(
+        lambda rows: np.zeros((rows.size, 1)),
+        lambda columns, groups, size: np.zeros(size),
+        lambda columns, groups, size, leaves, after: np.full(len(leaves), 9e9),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG))
+def test_an_add_on_whose_leafwise_is_not_its_figure_leads_nowhere_else(name: str) -> None:
+    """The plan is the one without ``leafwise``, revalued in full."""
+    plain = AddOn("of_equity", equity_charge)
+    plans = []
+    for add_on in (plain, replace(plain, leafwise=WRONG[name])):
+        regime = replace(sg.house(), add_ons=(*sg.house().add_ons, add_on))
+        _, plan = planned([("AAA", 7.0), ("BBBC1-30", -6.0), ("CCCP0.9-90", -5.0)], regime)
+        plans.append(plan)
+    pd.testing.assert_frame_equal(plans[0].steps, plans[1].steps, check_exact=True)
+    pd.testing.assert_frame_equal(plans[0].accounts, plans[1].accounts, check_exact=True)

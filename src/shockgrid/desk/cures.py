@@ -12,12 +12,13 @@ import pandas as pd
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.desk.cures_hedge import hedge_book, hedge_search
-from shockgrid.desk.liquidation import closing_search, named, opened, settled
+from shockgrid.desk.liquidation import closing_search, named, opened
 from shockgrid.desk.liquidation_costs import TradingCosts, trading_costs
 from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_result import MONEY
 from shockgrid.desk.liquidation_search import Search
+from shockgrid.desk.liquidation_settled import settled
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import Regime

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.arrays import Mask
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
@@ -19,22 +18,17 @@ from shockgrid.desk.liquidation_actions import closings
 from shockgrid.desk.liquidation_baselines import BASELINES, baseline
 from shockgrid.desk.liquidation_costs import PositionCosts, TradingCosts, trading_costs, unit_costs
 from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
-from shockgrid.desk.liquidation_greedy import completed
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_menu import Menu
-from shockgrid.desk.liquidation_order import Ordered, ordered
-from shockgrid.desk.liquidation_polish import searched
 from shockgrid.desk.liquidation_result import LiquidationPlan
 from shockgrid.desk.liquidation_search import OBJECTIVES, Search, started
-from shockgrid.desk.liquidation_trim import Draft, trimmed
+from shockgrid.desk.liquidation_settled import settled
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import MarginResult, Regime, margin
 from shockgrid.requirement.regime import HasPrograms
 
 UNSURE = ("PARTIAL", "UNRELIABLE")
-FIRST_GUESS = 0.1  #: of everything the margin groups hold, for the impact before sizes are known
-PASSES = 4  #: times that sizes and the impact of all sizes together are brought into line
 NOTES = (
     "prices are marks of the snapshot; a trade at the mark changes no equity, costs are subtracted apart",
     "not modelled: opening hours, price limits, orders that fill in part, hedging while the orders run",
@@ -139,11 +133,11 @@ def closing_search(
     own, wanted = position_costs(ground, costs)
     tradable = tradable_instruments(market, halted)[held.instruments] & (wanted | (held.quantities < 0.0))
     provider = partial(closings, ground, tradable=tradable)
-    start = started(ground)
+    start, before = started(ground)
     menu = None if ground.standing is None else Menu(ground.standing, provider)
     pressure = np.zeros(len(held.quantities))
     buffers = buffer * start.requirements
-    return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start)
+    return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start, before)
 
 
 def named(names: Iterable[str]) -> frozenset[str]:
@@ -173,45 +167,6 @@ def tradable_instruments(market: Market, halted: frozenset[str]) -> Mask:
     owners = market.underlyings.names[table.underlyings] if len(table.symbols) else table.symbols
     stopped = pd.Series(table.symbols).isin(halted) | pd.Series(owners).isin(halted)
     return ~(stopped.to_numpy(bool) | (table.is_option & (table.years <= 0.0)))
-
-
-def settled(search: Search) -> tuple[Ordered, Search]:
-    """Plans of all margin groups, with the impact of their sizes together; and the search that found them.
-
-    The impact of a first guess, a share of everything they hold, is put in its place once sizes are known.
-    """
-    search = replace(search, pressure=search.costs.pressure(FIRST_GUESS * search.start.quantities))
-    drafts = searched(search, np.arange(len(search.ground.rates)))
-    for _ in range(PASSES):
-        traded = search.costs.pressure(_amounts(search, drafts))
-        open_ones = _short_of(replace(search, pressure=traded), drafts)
-        if len(open_ones) == 0:
-            break
-        search = replace(search, pressure=np.maximum(search.pressure, traded))
-        drafts |= completed(search, open_ones, drafts)
-    final = replace(search, pressure=search.costs.pressure(_amounts(search, drafts)))
-    plans = ordered(final, trimmed(final, drafts))
-    traded = final.costs.pressure(plans.state.quantities - final.start.quantities)
-    return plans, replace(final, pressure=traded)
-
-
-def _amounts(search: Search, drafts: Mapping[int, Draft]) -> Floats:
-    """What all drafts change together, [P]."""
-    amounts = np.zeros(len(search.pressure))
-    for step in (step for draft in drafts.values() for step in draft.steps):
-        amounts[step.positions] += step.amounts
-    return amounts
-
-
-def _short_of(search: Search, drafts: Mapping[int, Draft]) -> Codes:
-    """Margin groups whose plan cures no more once everybody's impact is in its costs."""
-    spent = np.zeros(len(search.ground.rates))
-    for owner, draft in drafts.items():
-        spent[owner] = search.costs_of(draft.steps).sum()
-    state = search.at(search.start.quantities + _amounts(search, drafts), spent)
-    left = search.ground.equity - spent - state.requirements
-    short = [owner for owner, draft in drafts.items() if draft.cured and left[owner] < search.buffers[owner]]
-    return np.array(short, np.intp)
 
 
 def _require(objective: str, buffer: float) -> None:

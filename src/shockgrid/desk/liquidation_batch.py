@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -16,7 +17,7 @@ from scipy import sparse
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Backend
 from shockgrid.desk.liquidation_copies import Holdings, copied
-from shockgrid.engine import ClassGroup, Plan, prepare, unit_blocks, weighted
+from shockgrid.engine import ClassGroup, Plan, prepare, unit_blocks
 from shockgrid.requirement import Program, Regime
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.fold import (
@@ -30,10 +31,10 @@ from shockgrid.requirement.fold import (
     reduced_nodes,
 )
 from shockgrid.requirement.leaf_figures import minimum_charges
-from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.requirement.priced import PortfolioResult, PricedExpiries
 from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import HasPrograms
-from shockgrid.requirement.totals import Evaluation, total
+from shockgrid.requirement.totals import Counted, counted
 
 
 class Batch:
@@ -46,54 +47,60 @@ class Batch:
         self.separable = not (tree.by_expiry or self.joint)
         self.place = np.full(len(plan.market.instruments.symbols), -1, np.intp)
         self.units = np.empty((0, len(evaluator.scenarios)))
-        if not tree.by_expiry:
-            self._price(plan)
+        self._price(plan)
 
     def _price(self, plan: Plan) -> None:
         evaluator, parts, count = self.evaluator, [self.units], 0
-        prepare(plan, evaluator.states, evaluator.backend)
+        if not evaluator.states.revised:  # else each revision needs tables and grids of its own
+            prepare(plan, evaluator.states, evaluator.backend)
         for group in plan.class_groups():
             self.place[group.instruments] = count + np.arange(len(group.instruments))
             count += len(group.instruments)
             parts += [pnl for _, pnl in unit_blocks(group, plan.market, evaluator.states, evaluator.backend)]
         self.units = np.concatenate(parts)
 
-    def dense(self, owners: Codes, held: Holdings) -> Evaluation:
-        """Figures of candidates that hold these positions, margin group by margin group in full."""
+    def dense(self, owners: Codes, held: Holdings, exact: bool = True) -> Counted:
+        """Figures of candidates that hold these positions, margin group by margin group in full.
+
+        Without ``exact`` sums may be in another order where time passes or vols move by rule.
+        """
         copies = copied(self.evaluator.plan, owners, held)
         stand_in = self._over(copies)
-        if self.evaluator.regime.tree.by_expiry:
-            return total(stand_in, *stand_in.run(None, None), stand_in.values, self.rates[owners])
-        results = [self._portfolio(copies, groups) for groups in copies.portfolios]
+        if exact and stand_in.states.revised:
+            return counted(stand_in, *stand_in.run(None, None), stand_in.values, self.rates[owners])
+        results = [self._portfolio(stand_in, groups) for groups in copies.portfolios]
         joint = self._joined(copies, results) if self.joint else None
-        return total(stand_in, results, joint, stand_in.values, self.rates[owners])
+        return counted(stand_in, results, joint, stand_in.values, self.rates[owners])
 
     def _over(self, copies: Plan) -> Evaluator:
         stand_in = copy(self.evaluator)
         stand_in.plan = copies
         return stand_in
 
-    def _portfolio(self, copies: Plan, groups: Sequence[ClassGroup]) -> PortfolioResult:
+    def _portfolio(self, stand_in: Evaluator, groups: Sequence[ClassGroup]) -> PortfolioResult:
         """As ``Evaluator.portfolio``, from the unit P&L at hand; stand-alone losses are left at 0."""
-        evaluator, tree, offsets = self.evaluator, self.evaluator.regime.tree, copies.market.offsets
-        leaves, rows = [], []
+        copies, tree = stand_in.plan, stand_in.regime.tree
+        offsets = copies.market.offsets
+        leaves, rows, expiries = [], [], list[PricedExpiries]()
         for group in groups:
-            pnl = self._rows(group)
-            own = pnl[:, evaluator.standard]
+            cut = stand_in.rows.expiry_rows(group) if tree.by_expiry else None
+            weights = group.weights if cut is None else cut.weights
+            own, other, parts, _ = stand_in.counted(group, cut, self._rows(group, weights), None)
             alone = np.zeros(group.positions.stop - group.positions.start)
-            reduced, other = tree.reducer(own), pnl[:, evaluator.other]
-            charges = minimum_charges(group, copies, tree.minimum_per_unit)
-            leaves.append(Leaf(group, reduced, other, charges, alone))
+            reduced, charges = tree.reducer(own), minimum_charges(group, copies, tree.minimum_per_unit)
+            leaves.append(Leaf(group, reduced, other, charges, alone, own if parts else None))
             rows.append(Rows(group.name, group.leaves, own))
+            expiries += [] if parts is None else [parts]
         nodes = reduced_nodes(leaves, rows, tree, offsets, 0 if self.joint else tree.height)
         top = folded(groups, rows, tree, offsets, PORTFOLIO) if self.joint else []
-        return PortfolioResult(leaves, [] if self.joint else nodes, nodes, top, [])
+        return PortfolioResult(leaves, [] if self.joint else nodes, nodes, top, expiries)
 
-    def _rows(self, group: ClassGroup) -> Floats:
-        columns = self.place[group.instruments][group.weights.indices]
-        shape = (len(group.leaves), len(self.units))
-        matrix = sparse.csr_array((group.weights.data, columns, group.weights.indptr), shape=shape)
-        return weighted(np.asarray(matrix @ self.units), self.evaluator.states, group.sections[0][0])
+    def _rows(self, group: ClassGroup, weights: Any) -> Floats:
+        """P&L of these rows [E, n] over a class group's instruments, before scenario weights."""
+        columns = self.place[group.instruments][weights.indices]
+        shape = (weights.shape[0], len(self.units))
+        matrix = sparse.csr_array((weights.data, columns, weights.indptr), shape=shape)
+        return np.asarray(matrix @ self.units)
 
     def _joined(self, copies: Plan, results: Sequence[PortfolioResult]) -> Floats:
         tree, counts = self.evaluator.regime.tree, portfolio_counts(copies)

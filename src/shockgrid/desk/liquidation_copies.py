@@ -42,21 +42,8 @@ def copied(base: Plan, owners: Codes, held: Holdings) -> Plan:
     families = family_codes(base)
     order = np.lexsort((held.rows, held.copies, families[held.rows]))
     sorted_rows = held.take(order)
-    by_owner = np.argsort(base.account_groups, kind="stable")
-    firsts = np.searchsorted(base.account_groups[by_owner], np.arange(len(base.margin_groups) + 1))
-    places, counts = runs(firsts[owners], firsts[owners + 1])
-    place_of = np.empty(len(by_owner), np.intp)
-    place_of[by_owner] = np.arange(len(by_owner))
-    starts = np.cumsum(counts) - counts
-    positions = copied_positions(base, sorted_rows)
-    within = place_of[positions.accounts] - firsts[owners[sorted_rows.copies]]
-    positions = replace(positions, accounts=starts[sorted_rows.copies] + within)
-    kept = by_owner[places]
-    book = replace(
-        base.book,
-        accounts=base.book.accounts.take(kept).reset_index(drop=True),
-        account_lines=base.book.account_lines[kept],
-    )
+    alike = with_accounts(base, owners, copied_positions(base, sorted_rows))
+    positions = alike.positions
     portfolios: dict[str, list[ClassGroup]] = {}
     layout = Layout.of(
         base.market,
@@ -67,15 +54,33 @@ def copied(base: Plan, owners: Codes, held: Holdings) -> Plan:
     )
     for group in class_groups(layout, positions):
         portfolios.setdefault(group.portfolio_group, []).append(group)
+    kept = tuple(tuple(part) for part in portfolios.values())
+    return replace(alike, portfolios=kept, layout=layout)
+
+
+def with_accounts(base: Plan, owners: Codes, positions: Positions) -> Plan:
+    """The copies with accounts of their own, not cut into class groups; ``positions`` name the base's."""
+    by_owner = np.argsort(base.account_groups, kind="stable")
+    firsts = np.searchsorted(base.account_groups[by_owner], np.arange(len(base.margin_groups) + 1))
+    places, counts = runs(firsts[owners], firsts[owners + 1])
+    place_of = np.empty(len(by_owner), np.intp)
+    place_of[by_owner] = np.arange(len(by_owner))
+    starts, copies, kept = np.cumsum(counts) - counts, positions.margin_groups, by_owner[places]
+    within = place_of[positions.accounts] - firsts[owners[copies]]
+    book = replace(
+        base.book,
+        accounts=base.book.accounts.take(kept).reset_index(drop=True),
+        account_lines=base.book.account_lines[kept],
+    )
     return Plan(
         book,
         base.market,
         base.margin_groups[owners],
         np.repeat(np.arange(len(owners)), counts),
-        positions,
-        tuple(tuple(part) for part in portfolios.values()),
+        replace(positions, accounts=starts[copies] + within),
+        (),
         base.unpriced.iloc[:0],
-        layout,
+        base.layout,
     )
 
 

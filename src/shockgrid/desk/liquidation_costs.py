@@ -60,7 +60,7 @@ def trading_costs(*, quotes: Any = None, parameters: str | Path | None = None) -
 
     A buyer pays the ask, a seller gets the bid. Without a quote the price is the mark and a half-spread that
     is a share of it, moved outward to the tick (of futures none is known). A fee is charged for each contract
-    or share, in the margin group's currency. Impact is Y x sigma x sqrt(Q / V) of the price for stocks and
+    or share, in the base currency. Impact is Y x sigma x sqrt(Q / V) of the price for stocks and
     ETFs (Toth et al., Phys. Rev. X 1, 021006, 2011) and, an assumption, Y x half-spread x sqrt(Q / V) for
     everything else; Q is the size of all accounts together, V the volume of a day.
     Fees and impact of hedging the delta meanwhile, and the cost of waiting, are not modelled.
@@ -172,7 +172,7 @@ class PositionCosts:
             priced * per_unit,
             unit.buying[instruments] * per_unit,
             unit.selling[instruments] * per_unit,
-            unit.fees[instruments],
+            unit.fees[instruments] / rates,
             unit.impacts[instruments] * per_unit,
             unit.volumes[instruments],
         )

@@ -9,12 +9,10 @@ import pandas as pd
 
 from shockgrid.arrays import Floats
 from shockgrid.desk.liquidation_baselines import Baseline
-from shockgrid.desk.liquidation_changes import Outcomes, unchanged
-from shockgrid.desk.liquidation_ground import Ground
+from shockgrid.desk.liquidation_changes import Outcomes
 from shockgrid.desk.liquidation_order import Ordered
 from shockgrid.desk.liquidation_search import Search
 
-CENT = 0.01  #: an excess is reached where no cent is missing
 COSTS = ("half_spread", "fees", "impact")
 STEP_COLUMNS = (
     "margin_group",
@@ -80,12 +78,12 @@ def account_frame(
 ) -> pd.DataFrame:
     """One row per margin group that was planned."""
     ground, names = search.ground, search.ground.plan.margin_groups
-    before, after = (outcomes(ground, held) for held in (search.start.quantities, plans.state.quantities))
+    before, after = search.before, plans.after
     sums = steps.groupby("margin_group")[["traded", *COSTS]].sum().reindex(names).fillna(0.0)
     costs, traded = sums[list(COSTS)].sum(axis=1).to_numpy(np.float64), sums["traded"].to_numpy(np.float64)
     orders = steps.groupby("margin_group").size().reindex(names).fillna(0).astype(np.int64)
     freed, excess = before.requirement - after.requirement, ground.equity - after.requirement - costs
-    reached = excess >= search.buffers - CENT
+    reached = excess >= search.buffers - search.cents
     statuses = np.select([reached, excess >= 0.0], ["cured", "short_of_buffer"], "cannot_cure")
     columns: dict[str, Any] = {
         "margin_group": names,
@@ -127,11 +125,6 @@ def _per_dollar(
         f"{prefix}freed_per_dollar": _share(freed, traded),
         f"{prefix}useful_per_dollar": _share(useful, traded),
     }
-
-
-def outcomes(ground: Ground, quantities: Floats) -> Outcomes:
-    """Every margin group revalued in full at these quantities."""
-    return ground.dense(quantities, unchanged(np.arange(len(ground.rates))))
 
 
 def _binding(found: Outcomes) -> Any:

@@ -21,7 +21,7 @@ from shockgrid.requirement import Regime
 from shockgrid.requirement.assemble import group_rates
 from shockgrid.requirement.equity import equity
 from shockgrid.requirement.regime import HasPrograms
-from shockgrid.requirement.totals import Evaluation
+from shockgrid.requirement.totals import Counted
 from shockgrid.requirement.unpriced import unpriced_charges
 
 DENSE_ROWS = 400_000  #: positions of candidates revalued at a time
@@ -77,22 +77,31 @@ class Ground:
             by_owner=by_owner,
             ranks=np.argsort(by_owner, kind="stable"),
         )
-        told = ground.standing is not None or ground._agrees()
-        return ground if told else replace(ground, screens=())
+        return ground if ground.in_full or ground._agrees() else ground.slow()
+
+    @property
+    def in_full(self) -> bool:
+        """Whether every candidate is revalued in full."""
+        return self.standing is None and not self.screens
+
+    def slow(self) -> Ground:
+        """The same without any faster way."""
+        return replace(self, screens=(), standing=None)
 
     def _agrees(self) -> bool:
-        """Whether the fast way gives the requirements of the full one where a position of each is closed."""
-        live = np.flatnonzero(self.plan.positions.quantities != 0.0)
+        """Whether the fast ways give the requirements of the full one where a position of each is closed."""
+        quantities = self.plan.positions.quantities
+        live = np.flatnonzero(quantities != 0.0)
         owners, first = np.unique(self.plan.positions.margin_groups[live], return_index=True)
-        closed = live[first]
-        probes = Changes(owners, np.arange(len(owners)), closed, -self.plan.positions.quantities[closed])
-        full, fast = (way(self.plan.positions.quantities, probes) for way in (self.dense, self.sparse))
-        return bool(np.allclose(full.requirement, fast.requirement, rtol=SAME, atol=SAME))
+        probes = Changes(owners, np.arange(len(owners)), live[first], -quantities[live[first]])
+        ways = (self.dense, self.full, self.sparse)
+        told, *fast = (way(quantities, probes).requirement for way in ways)
+        return all(bool(np.allclose(told, found, rtol=SAME, atol=SAME)) for found in fast)
 
-    def dense(self, quantities: Floats, changes: Changes) -> Outcomes:
-        """Candidates revalued in full, starting from these quantities [P]."""
+    def dense(self, quantities: Floats, changes: Changes, exact: bool = True) -> Outcomes:
+        """Candidates revalued in full, starting from these quantities [P]; ``exact``: see ``Batch.dense``."""
         sizes = np.diff(self.starts)[changes.owners]
-        return self._in_parts(changes, sizes, DENSE_ROWS, lambda part: self._dense(quantities, part))
+        return self._in_parts(changes, sizes, DENSE_ROWS, lambda part: self._dense(quantities, part, exact))
 
     def full(self, quantities: Floats, changes: Changes) -> Outcomes:
         """The same, faster, where that gives the same."""
@@ -120,7 +129,7 @@ class Ground:
             changed = self.standing.changed(quantities, changes)
             return self.standing_at(self.standing, quantities, changes.owners, changed)
         if not self.screens:
-            return self.dense(quantities, changes)
+            return self.dense(quantities, changes, exact=False)
         classes = len(self.plan.portfolios) + self.screens[0].node_of.max(initial=0)
         held = np.bincount(self._parts(), minlength=1)
         width = len(self.plan.portfolios)
@@ -180,13 +189,13 @@ class Ground:
         owners = self.plan.positions.margin_groups[self.by_owner]
         return owners * len(self.plan.portfolios) + self.portfolios[self.by_owner]
 
-    def _dense(self, quantities: Floats, changes: Changes) -> Outcomes:
+    def _dense(self, quantities: Floats, changes: Changes, exact: bool) -> Outcomes:
         sides, tails = np.full((2, len(changes.owners)), np.nan), np.full(len(changes.owners), np.nan)
         for code, batch in enumerate(self.batches):
             mine = self._under(code, changes.owners)
             own = changes.take(mine)
             if len(mine):
-                found = batch.dense(own.owners, self.holdings(quantities, own))
+                found = batch.dense(own.owners, self.holdings(quantities, own), exact)
                 tails[mine] = _worst_of_ladder(found, len(mine)) / self.rates[own.owners]
                 self._enter(sides, code, mine, own.owners, found.totals.requirement)
         return Outcomes(sides[0], sides[1], tails)
@@ -241,9 +250,9 @@ class Ground:
             sides[side, mine[here]] = amounts[here] / self.rates[own] + self.charges[own]
 
 
-def _worst_of_ladder(evaluation: Evaluation, count: int) -> Floats:
+def _worst_of_ladder(found: Counted, count: int) -> Floats:
     """The largest loss of each margin group [count] when every underlying moves alike, base currency."""
-    leaves = evaluation.leaves
+    leaves = found.context.leaves
     report = leaves.tagged["report"]
     worst = np.zeros(count)
     for column in range(report.shape[1]):

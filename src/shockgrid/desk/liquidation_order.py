@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from shockgrid.desk.liquidation_actions import joined
-from shockgrid.desk.liquidation_changes import Changes
+from shockgrid.desk.liquidation_changes import Changes, Outcomes, unchanged
 from shockgrid.desk.liquidation_found import Step, leading
-from shockgrid.desk.liquidation_search import Search, State
+from shockgrid.desk.liquidation_search import NOTHING, Search, State
 from shockgrid.desk.liquidation_trim import Draft
 
 
@@ -27,6 +28,8 @@ class Ordered(NamedTuple):
 
     taken: Mapping[int, tuple[Taken, ...]]
     state: State
+    after: Outcomes  #: of every margin group [M], revalued in full where its plan leads
+    sure: bool  #: whether the search went by the requirements that full revaluation gives
 
 
 def ordered(search: Search, drafts: Mapping[int, Draft]) -> Ordered:
@@ -38,10 +41,12 @@ def ordered(search: Search, drafts: Mapping[int, Draft]) -> Ordered:
     state = search.start
     left = {owner: merged(draft.steps) for owner, draft in drafts.items()}
     taken: dict[int, list[Step]] = {owner: [] for owner in drafts}
+    followed: dict[int, list[float]] = {owner: [] for owner in drafts}
     while any(left.values()):
         chosen = _next(search, state, left)
-        for owner, (at, _) in chosen.items():
+        for owner, (at, requirement) in chosen.items():
             taken[owner].append(left[owner].pop(at))
+            followed[owner].append(requirement)
         for owner in [owner for owner in left if left[owner] and owner not in chosen]:
             left[owner] = [_together(left[owner])] if len(left[owner]) > 1 else []
         state = search.moved(
@@ -49,11 +54,33 @@ def ordered(search: Search, drafts: Mapping[int, Draft]) -> Ordered:
             {owner: taken[owner][-1] for owner in chosen},
             {owner: requirement for owner, (_, requirement) in chosen.items()},
         )
-    return _exactly(search, taken, state)
+    return _judged(search, taken, followed, state)
 
 
-def _exactly(search: Search, taken: Mapping[int, list[Step]], state: State) -> Ordered:
-    """The steps with what ``margin`` says of the book after each."""
+def _judged(
+    search: Search,
+    taken: Mapping[int, list[Step]],
+    followed: Mapping[int, list[float]],
+    state: State,
+) -> Ordered:
+    """The steps with what full revaluation says after each; ``followed`` is what the search went by."""
+    figures = _exactly(search, taken)
+    after = search.ground.dense(state.quantities, unchanged(np.arange(len(search.ground.rates))))
+    entries = {}
+    for owner, steps in taken.items():
+        reached = [float(search.start.requirements[owner]), *figures[owner]]
+        entries[owner] = tuple(map(Taken, steps, reached, reached[1:]))
+    owners = [owner for owner, steps in taken.items() for _ in steps]
+    told = np.array([entry.requirement_after for own in entries.values() for entry in own])
+    found = np.array([requirement for own in followed.values() for requirement in own])
+    apart = np.abs([*(told - found), *(after.requirement - state.requirements)])
+    most = np.concatenate([search.cents[owners], search.cents]) / 2.0
+    sure = bool((apart <= np.maximum(most, NOTHING)).all())
+    return Ordered(entries, replace(state, requirements=after.requirement), after, sure)
+
+
+def _exactly(search: Search, taken: Mapping[int, list[Step]]) -> dict[int, list[float]]:
+    """What ``margin`` says of the book after each of the steps."""
     owners = np.array([owner for owner, steps in taken.items() for _ in steps], np.intp)
     candidates, positions, amounts = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)], [np.zeros(0)]
     first = 0
@@ -64,19 +91,14 @@ def _exactly(search: Search, taken: Mapping[int, list[Step]], state: State) -> O
         positions.append(np.concatenate([step.positions for step in steps])[legs])
         amounts.append(np.concatenate([step.amounts for step in steps])[legs])
         first += len(steps)
-    width = len(state.quantities)
+    width = len(search.start.quantities)
     codes, place = np.unique(
         np.concatenate(candidates) * width + np.concatenate(positions), return_inverse=True
     )
     sums = np.bincount(place, np.concatenate(amounts), len(codes)).astype(np.float64)
     changes = Changes(owners, codes // width, codes % width, sums)
     required = iter(search.ground.full(search.start.quantities, changes).requirement.tolist())
-    after_all, entries = state.requirements.copy(), {}
-    for owner, steps in taken.items():
-        figures = [float(search.start.requirements[owner]), *(next(required) for _ in steps)]
-        after_all[owner] = figures[-1]
-        entries[owner] = tuple(map(Taken, steps, figures, figures[1:]))
-    return Ordered(entries, State(state.quantities, after_all, state.spent))
+    return {owner: [next(required) for _ in steps] for owner, steps in taken.items()}
 
 
 def _next(search: Search, state: State, left: Mapping[int, list[Step]]) -> dict[int, tuple[int, float]]:

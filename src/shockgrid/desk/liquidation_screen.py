@@ -14,7 +14,7 @@ from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.desk.liquidation_batch import Batch
-from shockgrid.desk.liquidation_copies import Holdings, copied_positions
+from shockgrid.desk.liquidation_copies import Holdings, copied_positions, with_accounts
 from shockgrid.engine import Plan
 from shockgrid.requirement.fold import CLASS, Rows, folded
 from shockgrid.requirement.regime import AddOn, Context, Leaves
@@ -172,9 +172,8 @@ class Screen:
         )
 
     def _plan(self, copies: Copies, order: Codes) -> Plan:
-        base, held = self.evaluator.plan, copies.held.take(order)
-        names, positions = base.margin_groups[copies.owners], copied_positions(base, held)
-        return replace(base, margin_groups=names, positions=positions, portfolios=())
+        base = self.evaluator.plan
+        return with_accounts(base, copies.owners, copied_positions(base, copies.held.take(order)))
 
 
 def _spread(kinds: Codes, copy: Codes, copies: Copies, portfolio_of: Codes) -> tuple[Codes, Codes, Codes]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_actions import Actions, ladder
-from shockgrid.desk.liquidation_changes import Changes, unchanged
+from shockgrid.desk.liquidation_changes import Changes, Outcomes, unchanged
 from shockgrid.desk.liquidation_costs import Bill, PositionCosts
 from shockgrid.desk.liquidation_cover import cover_of, opens_risk
 from shockgrid.desk.liquidation_found import Assessed, Found, Step, promising
@@ -21,7 +21,9 @@ from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_menu import Menu, Offered, Provider
 
 OBJECTIVES = ("per_dollar_traded", "per_cost", "fewest_orders")
-HALF_CENT = 0.005  #: relief below it is none
+CENT = 0.01
+SMALL = 1e-5  #: of the requirement: the same for an account kept in a currency of which a cent is much
+NOTHING = 1e-12  #: of money: rounding is no relief
 AS_GOOD = 1e-2  #: a larger size is taken where its score is within this share of the best
 LARGE_BOOK = 500  #: positions of a margin group
 MOST_STEPS = 60
@@ -37,11 +39,11 @@ class State:
     spent: Floats  #: [M] costs so far
 
 
-def started(ground: Ground) -> State:
-    """Where all margin groups stand before anything is done."""
+def started(ground: Ground) -> tuple[State, Outcomes]:
+    """Where all margin groups stand before anything is done, and what full revaluation says of them."""
     quantities, everyone = ground.plan.positions.quantities, np.arange(len(ground.rates))
-    required = ground.full(quantities, unchanged(everyone)).requirement
-    return State(quantities, required, np.zeros(len(everyone)))
+    before = ground.dense(quantities, unchanged(everyone))
+    return State(quantities, before.requirement, np.zeros(len(everyone))), before
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Search:
     provider: Provider
     menu: Menu | None  #: what the provider offers, remembered; None where every candidate is revalued in full
     start: State  #: before anything is done
+    before: Outcomes  #: the same, revalued in full
     closing: bool = True  #: whether actions close what is held; else they buy
 
     def at(self, quantities: Floats, spent: Floats) -> State:
@@ -91,7 +94,7 @@ class Search:
             requirements,
             left - self.buffers[owners],
             opened,
-            (relief >= HALF_CENT) & ~opened,
+            (relief >= np.maximum(self.cents[owners] / 2.0, NOTHING)) & ~opened,
         )
 
     def _revalued(self, quantities: Floats, changes: Changes, base: Floats | None) -> tuple[Floats, Mask]:
@@ -150,6 +153,11 @@ class Search:
         """Actions in all sizes of the ladder."""
         chosen, levels = ladder(actions.levels)
         return Found(actions, chosen, levels, self.assess(state, actions.changes(chosen, levels)))
+
+    @cached_property
+    def cents(self) -> Floats:
+        """What is too little to count, [M]; relief counts from half of it."""
+        return np.minimum(CENT, SMALL * self.start.requirements)
 
     @cached_property
     def needed(self) -> Floats:

@@ -194,7 +194,7 @@ class Evaluator:
         weights = group.weights if cut is None else cut.weights
         plan = self.plan
         raw = group_risk_arrays(group, plan.market, self.states, self.backend, weights, plan.laid)
-        return self._counted(group, cut, raw, None)
+        return self.counted(group, cut, raw, None)
 
     def _priced(self, groups: Sequence[ClassGroup]) -> list[Priced]:
         """Class groups in one call for all of them."""
@@ -203,13 +203,11 @@ class Evaluator:
         weights = [group.weights if cut is None else cut.weights for group, cut in pairs]
         found = rows_and_units(groups, weights, self.plan, self.states, self.backend, self.values)
         return [
-            self._counted(*pair, raw, units[:, self.standard])
+            self.counted(*pair, raw, units[:, self.standard])
             for pair, (raw, units) in zip(pairs, found, strict=True)
         ]
 
-    def _counted(
-        self, group: ClassGroup, cut: ExpiryRows | None, raw: Floats, units: Floats | None
-    ) -> Priced:
+    def counted(self, group: ClassGroup, cut: ExpiryRows | None, raw: Floats, units: Floats | None) -> Priced:
         """P&L before scenario weights as it counts: [L, S] of leaves, or [E, S] of expiry rows."""
         if cut is None:
             pnl = weighted(raw, self.states, group.sections[0][0])

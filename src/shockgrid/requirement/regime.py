@@ -101,11 +101,13 @@ class Context:
     def position_leaves(self) -> Codes:
         """Row of Leaves of every position, [P]."""
         held, market = self.plan.positions, self.plan.market
-        owners = market.instruments.underlyings[held.instruments]
-        names = market.underlyings.class_groups
-        index = pd.MultiIndex.from_arrays([self.leaves.margin_groups, self.leaves.class_groups])
-        keys = [held.margin_groups, names[owners] if len(names) else owners]
-        return np.asarray(index.get_indexer(pd.MultiIndex.from_arrays(keys)), np.intp)
+        codes, families = pd.factorize(market.underlyings.class_groups)
+        width, own = len(families), pd.Index(families).get_indexer(pd.Index(self.leaves.class_groups))
+        leaves = self.leaves.margin_groups * width + own
+        order = np.argsort(leaves)
+        owners = codes[market.instruments.underlyings[held.instruments]]
+        place = np.searchsorted(leaves[order], held.margin_groups * width + owners)
+        return np.asarray(order[place], np.intp)
 
     def by_position(self, values: Floats) -> Floats:
         """Sum one number per position for each margin group, [M]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -77,13 +77,8 @@ def total(
 
     ``rates`` [M] are the values of the margin groups' currencies in the base currency.
     """
-    plan, regime = evaluator.plan, evaluator.regime
-    found = collected(evaluator, results)
-    nodes = [node for result in results for node in result.nodes]
-    context = Context(plan, found.leaves, values, rates, found.expiries, holdings_of(regime, plan))
-    if joint_rows is not None:
-        nodes = [joint_node(found, regime.tree.reducer(joint_rows), context.grouped)]
-    totals = totals_of(regime, context, found, NodeColumns.of(nodes))
+    regime = evaluator.regime
+    found, nodes, context, totals = counted(evaluator, results, joint_rows, values, rates)
     add_ons = regime.add_ons if regime.formula is None else ()
     compared = floors(add_ons, totals.scan, totals.figures, totals.lines, rates)
     return Evaluation(
@@ -99,6 +94,32 @@ def total(
         remarks=all_remarks([compared, *(remark(context) for remark in regime.remarks)]),
         totals=totals,
     )
+
+
+class Counted(NamedTuple):
+    """What a regime comes to for every margin group, without memos and remarks."""
+
+    found: Collected
+    nodes: list[Nodes]
+    context: Context
+    totals: Totals
+
+
+def counted(
+    evaluator: Evaluator,
+    results: Sequence[PortfolioResult],
+    joint_rows: Floats | None,
+    values: Floats,
+    rates: Floats,
+) -> Counted:
+    """Add up what the portfolio groups came to; see ``total``."""
+    plan, regime = evaluator.plan, evaluator.regime
+    found = collected(evaluator, results)
+    nodes = [node for result in results for node in result.nodes]
+    context = Context(plan, found.leaves, values, rates, found.expiries, holdings_of(regime, plan))
+    if joint_rows is not None:
+        nodes = [joint_node(found, regime.tree.reducer(joint_rows), context.grouped)]
+    return Counted(found, nodes, context, totals_of(regime, context, found, NodeColumns.of(nodes)))
 
 
 def joint_node(found: Collected, reduced: Reduced, grouped: Grouped) -> Nodes:
