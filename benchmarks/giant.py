@@ -43,6 +43,8 @@ def market_of(firm: Firm) -> Market:
         flat + np.nan,
         firm.yields[:: size.series],
         np.full(size.names, "NaT", "datetime64[ns]"),
+        np.full(size.names, "", object),
+        *(flat + np.nan for _ in range(6)),
         *(names.copy() for _ in range(3)),
     )
     owners, columns = np.repeat(np.arange(size.names), size.series), firm.columns()
@@ -58,6 +60,7 @@ def market_of(firm: Firm) -> Market:
         multipliers=zeros + 100.0,
         units_per_contract=zeros + 100.0,
         cash_per_contract=zeros,
+        currencies=np.full(count, "USD", object),
         fx_rates=zeros + 1.0,
         slopes=columns.slopes,
         intercepts=zeros.copy(),
@@ -69,6 +72,7 @@ def market_of(firm: Firm) -> Market:
         quote_times=np.full(count, "NaT", "datetime64[ns]"),
         price_faults=texts,
         inverse=np.zeros(count, np.bool_),
+        is_physical=np.zeros(count, np.bool_),
     )
     none = pd.DataFrame()
     moment = datetime(2026, 11, 20, 21, tzinfo=UTC)

@@ -11,6 +11,7 @@ from books import AS_OF, book, market, option, stock
 
 import shockgrid as sg
 from shockgrid.desk.assignment import COLUMNS, early_assignments
+from shockgrid.desk.calls_calendar import SessionCalendar
 
 TREE_STEPS = 1500
 TREE_ERROR = 0.01  #: of a tree of so many steps, in currency, at a spot of 100
@@ -121,3 +122,13 @@ def test_a_night_before_a_holiday_is_longer() -> None:
     lost = 150.0 * (1.0 - np.exp(-0.05 * NIGHT / 365.0))
     assert row["gain"] == pytest.approx(lost, abs=0.002)
     assert AS_OF.day_name() == "Friday"
+
+
+def test_the_calendar_that_ends() -> None:
+    calendar = SessionCalendar.new_york()
+    over = SessionCalendar(*(days[calendar.opens < AS_OF.tz_localize(None)] for days in (
+        calendar.dates, calendar.opens, calendar.closes
+    )))  # fmt: skip
+    with pytest.raises(sg.errors.InputError, match="before the next open"):
+        early_assignments(short("C"), evening([american("C", "C", 80.0, 30)]), calendar=over)
+    assert calendar.next_open(AS_OF) == pd.Timestamp("2026-11-23T14:30Z")

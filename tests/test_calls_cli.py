@@ -13,6 +13,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from shockgrid.cli import app
+from shockgrid.cli_calls_views import read_sheet
+from shockgrid.desk.calls_calendar import SessionCalendar
+from shockgrid.desk.calls_sheet import sheet_html
+from shockgrid.desk.calls_table import call_rules
 
 HOSTILE = '=<script>alert("1")</script>&A'
 POLICY = '[programs.default]\nexchange = "tims"\nminimum_equity = 100000\n'
@@ -70,7 +74,8 @@ def test_a_call_is_met_from_the_command_line(folder: Path, tmp_path: Path) -> No
     done = ("--at", "2026-01-22T10:00-05:00", "--operator", "=ann", "--manner", "deposit")
     paid = invoke("margin-calls", "record", ledger, call, "cure", *done, "--amount", "1,000.01")
     assert paid.exit_code == 0, paid.output
-    assert "part_met" in paid.output
+    assert "part met" in paid.output
+    assert " USD outstanding, due 2026-" in paid.output
     again = invoke("margin-calls", "record", ledger, call, "cure", *done, "--amount", "1,000.01")
     assert again.output == paid.output, "the same act counts once"
     shown = invoke("ledger", "show", ledger, call)
@@ -307,3 +312,49 @@ def test_the_policys_profile_decides(
         approved = invoke("margin-calls", *act, "--at", "2026-01-21T12:05:00-05:00")
         assert approved.exit_code == 0, approved.output
         assert "pm_deficiency/2026-01-21/000123: issued" in approved.output
+
+
+def test_amounts_say_their_currency(tmp_path: Path) -> None:
+    """A euro account beside one of dollars: at no place stands a bare number."""
+    assert invoke("template", tmp_path / "firm", "--example").exit_code == 0
+    book, market = tmp_path / "firm/book", tmp_path / "firm/market"
+    symbol = pd.read_csv(book / "positions.csv", comment="#")["symbol"].iloc[0]
+    (book / "accounts.csv").write_text("account,cash,currency\nE,100,EUR\nU,100,USD\n")
+    (book / "positions.csv").write_text(f"account,symbol,quantity\nE,{symbol},-1\nU,{symbol},-1\n")
+    (market / "fx.csv").write_text("currency,rate\nEUR,1.25\n")
+    where = ("--market", market, "--book", book, "--regime", "tims")
+    run, ledger, day = tmp_path / "run", tmp_path / "calls.db", tmp_path / "day.csv"
+    done = invoke("run", *where, "--out", run)
+    assert [line.split()[-1] for line in done.output.splitlines() if line.startswith((" E ", " U "))] == [
+        "USD", "EUR"
+    ]  # fmt: skip
+    assert "in EUR" in invoke("explain", run, "E").output.splitlines()[0]
+    assert "in EUR" in invoke("why", run, run, "E").output
+    assert invoke("margin-calls", "run", run, "--ledger", ledger).output.count("EUR outstanding") == 1
+    assert "EUR outstanding" in invoke("ledger", "show", ledger, "E").output.replace("\n", " ")
+    assert invoke("ledger", "daily", ledger, "2026-01-21", "--out", day).exit_code == 0
+    assert pd.read_csv(day).set_index("margin_group")["currency"].to_dict() == {"E": "EUR", "U": "USD"}
+
+
+def test_a_row_with_two_faults_is_one_row(tmp_path: Path) -> None:
+    """No symbol, and an account that nobody knows: one row turned away."""
+    assert invoke("template", tmp_path / "firm", "--example").exit_code == 0
+    append(tmp_path / "firm/book/positions.csv", ["stranger", "", "-1"])
+    told = invoke("check", tmp_path / "firm/book")
+    assert told.exit_code == 3
+    assert [line.split()[-2:] for line in told.output.splitlines() if line.startswith("positions")] == [
+        ["1", "rejected"]
+    ]
+    where = ("--market", tmp_path / "firm/market", "--book", tmp_path / "firm/book", "--regime", "tims")
+    done = invoke("run", *where, "--out", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "1 row of the book rejected" in done.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("excess", "words"), [(12.0, "equity is 12.00 above"), (-12.0, "a deficit of 12.00 is")]
+)
+def test_a_sheet_without_a_call(folder: Path, excess: float, words: str) -> None:
+    sheet = read_sheet(folder / "run", "000123", "", SessionCalendar.new_york(), call_rules(None))
+    changed = {**sheet.account, "excess": excess}
+    assert f"No call: {words}" in sheet_html(sheet._replace(account=changed, calls=sheet.calls.iloc[:0]))

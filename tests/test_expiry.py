@@ -240,3 +240,19 @@ def test_worth_is_kept(counts: list[int], spot: float) -> None:
     assert done.book.accounts["cash"].to_numpy() == pytest.approx([cash], abs=CENT)
     assert left(done) == ({"XYZ": shares} if shares else {})
     assert np.isfinite(done.events["in_the_money"]).all()
+
+
+def test_cash_of_a_margin_group_in_two_currencies() -> None:
+    """100 dollars and 100 euros at 1.25 are 225 dollars; a put of 5 dollars a share takes 500."""
+    rows = [
+        {"account": "A", "cash": 100.0, "margin_group": "G", "currency": "USD"},
+        {"account": "B", "cash": 100.0, "margin_group": "G", "currency": "EUR"},
+    ]
+    priced = expiring(
+        put("P", 105.5, settlement_kind="cash"), fx=pd.DataFrame([{"currency": "EUR", "rate": 1.25}])
+    )
+    done = sg.after_expiry(book([("B", "P", -1)], rows), priced, {"XYZ": 100.5})
+    row = done.accounts.iloc[0]
+    assert (row["currency"], row["cash_before"]) == ("USD", 225.0)
+    assert row["cash_after"] == pytest.approx(225.0 - 500.0, abs=1e-9)
+    assert done.book.accounts["cash"].tolist() == pytest.approx([100.0, 100.0 - 400.0], abs=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from coins import (
 
 import shockgrid as sg
 from shockgrid.backends.contract import SMALLEST_CONVERSION
+from shockgrid.desk.fills import read_fills
 
 CLOSE = 1e-12  #: relative; both sides are a handful of float64 operations
 VALUE_ERROR = 1e-13  #: coin; Black's own error is 2e-14 of the spot
@@ -207,3 +209,31 @@ def test_a_repeated_rate_of_the_coin_makes_its_holders_stale() -> None:
     fx = pd.concat([FX, FX.assign(rate=SPOT / 2)], ignore_index=True)
     held = book([("A", "BTC-C", -2.0), ("B", "BTC-SPOT", 1.0)])
     assert sg.margin(held, world(fx=fx), sg.tims()).accounts["reliability"].tolist() == ["STALE", "OK"]
+
+
+def test_what_a_price_of_nothing_realises_is_not_known() -> None:
+    """Bought at 0 no amount of coin was its size: it is not closed, nor settled, for any amount of cash."""
+    rows = pd.DataFrame([("A", "BTC-F", 100.0, 0.0)], columns=["account", "symbol", "quantity", "price_paid"])
+    held = sg.Book.from_frames(rows, pd.DataFrame({"account": ["A"], "cash": 10.0}))
+    fills = pd.DataFrame([{"account": "A", "symbol": "BTC-F", "quantity": -100.0, "price": 48_000.0}])
+    read = read_fills(fills, held, world())
+    assert read.rejects[["column", "code"]].to_numpy().tolist() == [["symbol", "E_RANGE"]]
+    assert (len(read.accounts), read.doubted) == (0, {"A"})
+    expiry = datetime(2027, 12, 31, tzinfo=UTC)
+    done = sg.after_expiry(held, world(), until=expiry)
+    assert done.book.positions["symbol"].tolist() == ["BTC-F"]
+    assert done.book.accounts["cash"].tolist() == [10.0]
+    bought = sg.Book.from_frames(
+        rows.assign(price_paid=50_000.0), pd.DataFrame({"account": ["A"], "cash": 0.0})
+    )
+    assert len(read_fills(fills, bought, world()).rejects) == 0
+    assert len(sg.after_expiry(bought, world(), until=expiry).book.positions) == 0
+
+
+def test_two_currencies_of_one_rate_keep_their_names() -> None:
+    """Another coin that happens to be worth as much is not what a future settles in."""
+    twin = pd.DataFrame([{"currency": "BTC", "rate": SPOT}, {"currency": "ZZZ", "rate": SPOT}])
+    done = sg.after_expiry(
+        book([("A", "BTC-F", 1.0)]), world(fx=twin), until=datetime(2027, 12, 31, tzinfo=UTC)
+    )
+    assert done.events["currency"].tolist() == ["BTC"]

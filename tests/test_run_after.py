@@ -178,3 +178,53 @@ def test_costs_are_paid_in_the_accounts_currency() -> None:
     done = with_orders(held, market, steps, {"G": "USD"})
     assert done.accounts["cash"].tolist() == [232.0]
     assert done.positions["quantity"].tolist() == [2.0]
+
+
+def test_cash_of_accounts_without_a_good_row_is_not_lost(folder: Path, tmp_path: Path) -> None:
+    """One that only positions name and one whose row is bad each pay 125 dollars, and stay PARTIAL."""
+    book = tmp_path / "book"
+    book.mkdir()
+    for name in ("positions.csv", "accounts.csv", "policy.toml"):
+        (book / name).write_text((folder / "firm/book" / name).read_text())
+    append(book / "accounts.csv", ["bad", "much"])
+    for name in ("bad", "nobody"):
+        append(book / "positions.csv", [name, SYMBOL, "-1"])
+    where = ("--market", folder / "firm/market", "--book", book, "--policy", book / "policy.toml")
+    assert invoke("run", *where, "--out", tmp_path / "run").exit_code == 3
+    done = invoke("expire", tmp_path / "run", "--spot", "XYZ=101.25", *EXPIRES, "--out", tmp_path / "after")
+    assert done.exit_code == 3, done.output
+    for name in ("bad", "nobody"):
+        row = account(tmp_path / "after", name)
+        assert (row["equity_at_marks"], row["reliability"]) == (-125.0, "PARTIAL")
+    assert account(tmp_path / "after", "000456")["reliability"] == "OK"
+    assert same_bytes(tmp_path / "after", tmp_path / "again")
+    later = invoke("expire", tmp_path / "after", *EXPIRES)
+    assert later.exit_code == 0
+    assert "0 positions" in later.output
+
+
+def test_assignments_of_a_run(folder: Path, tmp_path: Path) -> None:
+    """A European short is never assigned early; an American call at 160 goes before a dividend of 2."""
+    nothing = invoke("assignments", folder / "run")
+    assert nothing.exit_code == 0, nothing.output
+    assert "no short that may be assigned before 2026-" in nothing.output
+    market = tmp_path / "market"
+    market.mkdir()
+    for table in (folder / "firm/market").iterdir():
+        (market / table.name).write_text(table.read_text())
+    rows = pd.read_csv(market / "instruments.csv", comment="#", dtype=str, keep_default_na=False)
+    option = rows["symbol"] == SYMBOL
+    for name, value in (("style", "american"), ("settlement_kind", "physical")):
+        rows[name] = rows[name].mask(option, value)
+    rows.to_csv(market / "instruments.csv", index=False)
+    (market / "underlyings.csv").write_text("underlying,spot\nXYZ,160\n")
+    (market / "quotes.csv").write_text(f"symbol,vol\n{SYMBOL},0.2\n")
+    (market / "dividends.csv").write_text("underlying,ex_date,amount\nXYZ,2026-01-22,2\n")
+    where = ("--market", market, "--book", folder / "firm/book", "--regime", "tims")
+    assert invoke("run", *where, "--out", tmp_path / "run").exit_code == 0
+    told = invoke("assignments", tmp_path / "run", "--out", tmp_path / "tonight.csv")
+    assert told.exit_code == 0, told.output
+    assert "may be assigned before 2026-01-22 09:30 New York" in told.output
+    found = pd.read_csv(tmp_path / "tonight.csv", dtype={"account": str}).set_index("account")
+    assert found.loc["000123", ["dividend_owed", "shares", "cash"]].tolist() == [200.0, -100.0, 10_000.0]
+    assert set(found["currency"]) == {"USD"}

@@ -20,7 +20,7 @@ from shockgrid.cli_common import (
     SidesOption,
     refusals,
 )
-from shockgrid.cli_desk import expire, replay, why
+from shockgrid.cli_desk import assignments, expire, replay, why
 from shockgrid.cli_files import convert, curve, synth, template
 from shockgrid.cli_ledger import ledger_app
 
@@ -180,7 +180,7 @@ def check(
         raise typer.Exit(3 if checked.bad_rows else 0)
 
 
-for command in (convert, curve, synth, template, replay, why, expire):
+for command in (convert, curve, synth, template, replay, why, expire, assignments):
     app.command()(command)
 
 

@@ -132,9 +132,7 @@ def record(
     rules: RulesOption = None,
 ) -> None:
     """Write what a person did or decided about a call. The same act at the same instant counts once."""
-    import pandas as pd
-
-    from shockgrid.cli_calls_views import whole_cents
+    from shockgrid.cli_calls_views import standing, whole_cents
     from shockgrid.desk.calls_calendar import instant_of
     from shockgrid.desk.calls_desk import CallDesk
     from shockgrid.desk.calls_table import call_rules
@@ -150,8 +148,7 @@ def record(
             due=extended,
         )  # fmt: skip
         opened.close()
-        left = f"{found.outstanding_cents / 100:,.2f} outstanding, due {pd.Timestamp(found.due_utc)}"
-        typer.echo(f"{found.call_id}: {found.state}, {left}")
+        typer.echo(f"{found.call_id}: {standing(found)}, due {found.due_utc[:16].replace('T', ' ')} UTC")
 
 
 def _calendar(closed: list[str] | None) -> SessionCalendar:

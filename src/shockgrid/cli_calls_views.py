@@ -16,10 +16,10 @@ from shockgrid.desk.calls import margin_calls
 from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
 from shockgrid.desk.calls_desk import RunOutcome
 from shockgrid.desk.calls_sheet import Sheet
-from shockgrid.desk.calls_states import RUN, Calls, replay
+from shockgrid.desk.calls_states import RUN, Call, Calls, replay
 from shockgrid.desk.calls_table import CallRules
 from shockgrid.desk.ledger import Ledger
-from shockgrid.desk.ledger_record import call_frame
+from shockgrid.desk.ledger_record import call_frame, currency_of
 from shockgrid.errors import InputError
 from shockgrid.io.manifest import read_manifest
 from shockgrid.io.run_evidence import run_evidence
@@ -30,13 +30,14 @@ def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None
     """Print what a run was reason for, what it wrote, and what it left to a person or to a later run."""
     out = console()
     table = Table(title=counted(len(calls), "deficit"), title_justify="left")
-    for name in ("margin group", "kind", "deficit", "exchange", "house", "due (UTC)", "figures", "action"):
-        table.add_column(name, justify="right" if name in ("deficit", "exchange", "house") else "left")
+    heads = ("deficit", "exchange", "house", "currency", "due (UTC)", "figures", "action")
+    for name in ("margin group", "kind", *heads):
+        table.add_column(name, justify="right" if name in heads[:3] else "left")
     for row in calls.to_dict("records"):
         table.add_row(
             escape(row["margin_group"]), row["kind"], money(row["deficit"]), _side(row["exchange_deficit"]),
-            _side(row["house_deficit"]), f"{row['due_utc']:%Y-%m-%d %H:%M}", row["reliability"],
-            row["action"],
+            _side(row["house_deficit"]), row["currency"], f"{row['due_utc']:%Y-%m-%d %H:%M}",
+            row["reliability"], row["action"],
         )  # fmt: skip
     out.print(table)
     kinds = sorted(set(calls.loc[calls["confidence"] == "unconfirmed", "kind"]))
@@ -45,9 +46,8 @@ def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None
         out.print(escape(note), soft_wrap=True)
     for event in outcome.events:
         if event.event != RUN:
-            call = live.by_id[event.call_id]
-            left = f"{call.outstanding_cents / 100:,.2f} outstanding"
-            out.print(escape(f"{event.event} {event.call_id}: {call.state}, {left}"), soft_wrap=True)
+            left = standing(live.by_id[event.call_id])
+            out.print(escape(f"{event.event} {event.call_id}: {left}"), soft_wrap=True)
     for held in outcome.held:
         who = held.call_id or f"{held.kind} of {held.margin_group}"
         out.print(escape(f"held {who}: {held.why}"), soft_wrap=True)
@@ -58,14 +58,21 @@ def print_outcome(calls: pd.DataFrame, outcome: RunOutcome, live: Calls) -> None
         out.print("this run is in the ledger already: nothing written")
 
 
+def standing(call: Call) -> str:
+    """Where a call stands, in words."""
+    left = f"{call.outstanding_cents / 100:,.2f} {currency_of(call)}".rstrip()
+    return f"{call.state.replace('_', ' ')}, {left} outstanding"
+
+
 def print_calls(frame: pd.DataFrame) -> None:
     """Print calls as they stand."""
     table = Table(title=counted(len(frame), "call"), title_justify="left")
-    for name in ("call", "state", "called", "cured", "outstanding", "due (UTC)"):
+    for name in ("call", "state", "called", "cured", "outstanding", "currency", "due (UTC)"):
         table.add_column(name, justify="right" if name in ("called", "cured", "outstanding") else "left")
     for row in frame.to_dict("records"):
         amounts = (money(row[name]) for name in ("called", "cured", "outstanding"))
-        table.add_row(escape(row["call_id"]), row["state"].replace("_", " "), *amounts, row["due_utc"][:16])
+        state, due = row["state"].replace("_", " "), row["due_utc"][:16].replace("T", " ")
+        table.add_row(escape(row["call_id"]), state, *amounts, escape(row["currency"]), due)
     console().print(table)
 
 

@@ -17,7 +17,8 @@ BookOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of positions a
 RegimeOption: TypeAlias = Annotated[
     str,
     typer.Option(
-        help="tims, rbh_bd, rbh_mm, house, house-rules, regt, derive, span, deribit, or path/to/file.py:name."
+        help="tims, rbh_bd, rbh_mm, house, house-rules, regt, regt-ib, derive, span, deribit, deribit-v2, "
+        "deribit-standard, or path/to/file.py:name."
     ),
 ]
 SidesOption: TypeAlias = Annotated[

@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from shockgrid.cli_common import counted
 from shockgrid.cli_views import console, exit_status, money, percent
 from shockgrid.comparison import Comparison, compare
 from shockgrid.comparison.sides import sides_of
@@ -76,8 +77,8 @@ def _plain(value: Any) -> Any:
 
 def _print(found: Comparison, currency: str) -> None:
     out = console()
-    table = Table(title=f"{len(found.accounts):,} margin groups, in {currency}", title_justify="left",
-                  box=SIMPLE_HEAD, show_edge=False)  # fmt: skip
+    title = f"{counted(len(found.accounts), 'margin group')}, in {currency}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     table.add_column("side")
     amounts = ("net of option value", "gross", "initial", "deficits", "sum of deficits", "seconds")
     for name in ("margin groups", *amounts):
@@ -91,7 +92,7 @@ def _print(found: Comparison, currency: str) -> None:
         verb = "frees" if row["freed_capital"] >= 0.0 else "takes"
         size, share = abs(row["freed_capital"]), percent(abs(row["freed_share"])).lstrip("+")
         part = row["margin_groups"] < len(found.accounts)
-        where = f", {row['margin_groups']:,} margin groups that both cover" if part else ""
+        where = f", {counted(row['margin_groups'], 'margin group')} that both cover" if part else ""
         out.print(escape(f"{row['other']} instead of {row['one']} {verb} {money(size)} ({share}){where}"))
     for note in found.notes:
         out.print(escape(f"note: {note}"))

@@ -77,3 +77,20 @@ def expire(
 
     with refusals():
         raise typer.Exit(expire_run(run_folder, spot or [], until, pin_band, events, out))
+
+
+def assignments(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, of the close.")],
+    closed: Annotated[
+        list[str] | None, typer.Option("--closed", help="A date on which the exchange is shut unforeseen.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write them as CSV or Parquet too.")] = None,
+) -> None:
+    """List the short American options of a run whose holder gains by exercising tonight.
+
+    With the dividend that the writer would owe, and what assignment would deliver.
+    """
+    from shockgrid.cli_assignments import assignments_of
+
+    with refusals():
+        assignments_of(run_folder, closed or [], out)

@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from shockgrid.backends import get_backend
 from shockgrid.calibration import calibrated
 from shockgrid.cli_common import counted
+from shockgrid.cli_frames import print_frame
 from shockgrid.cli_ledger import write_table
-from shockgrid.cli_views import console, exit_status, money
+from shockgrid.cli_views import console, exit_status
 from shockgrid.desk.calls_calendar import instant_of
 from shockgrid.desk.expiry import PIN_BAND, AfterExpiry, after_expiry
 from shockgrid.errors import InputError, ShockgridError
@@ -25,8 +22,6 @@ from shockgrid.io.run_after import run_after
 from shockgrid.io.run_folder import verify_run
 from shockgrid.io.tables import Sources
 from shockgrid.reg_t import RegtRules
-
-SHOWN = 20  #: rows of a table on the screen
 
 
 def settlement_prices(stated: Sequence[str]) -> dict[str, float]:
@@ -97,22 +92,14 @@ def print_expiry(done: AfterExpiry) -> None:
     lapsed = (done.events["outcome"] == "lapsed").to_numpy(bool)
     rows = done.events.iloc[np.argsort(lapsed, kind="stable")]
     rows = rows.drop(columns=["margin_group", "underlying", "right", "strike"])
-    _print_frame(out, rows, f"expired: {counted(len(rows), 'position')}")
+    title = f"expired: {counted(len(rows), 'position')}"
+    if len(rows):
+        print_frame(out, rows, title)
+    else:
+        out.print(title)
     if len(done.accounts):
         left = done.accounts["equity_after"] - done.accounts["requirement_after_pins"]
         groups = done.accounts.iloc[np.argsort(left.to_numpy(np.float64), kind="stable")]
-        _print_frame(out, groups, counted(len(groups), "margin group"))
+        print_frame(out, groups, counted(len(groups), "margin group"))
     for note in done.notes:
         out.print(escape(f"note: {note}"), soft_wrap=True)
-
-
-def _print_frame(out: Console, frame: pd.DataFrame, title: str) -> None:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in frame.columns:
-        numeric = pd.api.types.is_float_dtype(frame[name])
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
-    for row in frame.head(SHOWN).itertuples(index=False):
-        table.add_row(*(money(cell) if isinstance(cell, float) else escape(str(cell)) for cell in row))
-    out.print(table)
-    if len(frame) > SHOWN:
-        out.print(f"... and {len(frame) - SHOWN:,} more")

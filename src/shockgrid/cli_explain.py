@@ -32,7 +32,8 @@ def print_explanation(folder: Path, account: str) -> None:
     if "pairing_benefit" in accounts.columns:
         print_pairing(out, folder, group, row)
         return
-    out.print(escape(f"margin group {group}: {row['reliability']}, binding {row['binding']}"))
+    words = f"{row['reliability']}, binding {row['binding']}, in {row['currency']}"
+    out.print(escape(f"margin group {group}: {words}"))
     out.print(_lines_table(row))
     out.print(_group_tree(group, groups[groups["margin_group"] == group]))
     rules = read_run_table(folder, "rules")

@@ -30,7 +30,8 @@ COLUMNS = ("underlying", "group", "count", "legs", "requirement", "saved", "rule
 
 def print_pairing(out: Console, folder: Path, group: str, row: pd.Series[Any]) -> None:
     """Print one margin group's requirement; its pairing is found again from the inputs of the run."""
-    out.print(escape(f"margin group {group}: {row['reliability']}, strategy-based margin, maintenance"))
+    told = f"{row['reliability']}, strategy-based margin, maintenance, in {row['currency']}"
+    out.print(escape(f"margin group {group}: {told}"))
     out.print(_lines(row))
     pairs = verify_run(folder).strategy(group).explain(group)
     table = Table(title=f"groups ({len(pairs)})", title_justify="left")

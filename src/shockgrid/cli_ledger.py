@@ -40,6 +40,7 @@ def show(
     ] = "",
 ) -> None:
     """Print the events of a ledger in order, with what each made of its call."""
+    from shockgrid.cli_calls_views import standing
     from shockgrid.cli_views import console
     from shockgrid.desk.calls_states import Calls
     from shockgrid.desk.ledger import Ledger
@@ -54,7 +55,7 @@ def show(
             if name and name not in (event.call_id, event.margin_group):
                 continue
             call = calls.by_id.get(event.call_id)
-            state = f"{call.state}, {call.outstanding_cents / 100:,.2f} outstanding" if call else ""
+            state = standing(call) if call else ""
             who = " by ".join(part for part in (event.manner or event.event, event.operator) if part)
             lines.append(
                 (
@@ -139,7 +140,7 @@ def _event_table(lines: list[tuple[int, str, str, str, str, int, str, str]]) -> 
 
     table = Table(title=counted(len(lines), "event"), title_justify="left")
     for name in ("row", "at (UTC)", "call", "event", "how", "amount", "then", "reason"):
-        table.add_column(name, justify="right" if name in ("row", "amount") else "left")
+        table.add_column(name, justify="right" if name in ("row", "amount") else "left", overflow="fold")
     for sequence, at, call, event, who, cents, state, reason in lines:
         amount = f"{cents / 100:,.2f}" if cents else ""
         table.add_row(str(sequence), at[:19], escape(call), event, escape(who), amount, state, escape(reason))

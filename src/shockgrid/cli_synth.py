@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from shockgrid.cli_common import counted
 from shockgrid.cli_views import console, progress_bar
 from shockgrid.io.chain_folder import write_chain_book
 from shockgrid.io.tables import POLICY_TOML
@@ -22,7 +23,7 @@ def synth_book(market: Path, out: Path, *, accounts: int, seed: int, backend: st
         f"{drawn.accounts:,} accounts, {drawn.positions:,} positions, {drawn.outright:,} of them outright"
     )
     shown.print(f"{drawn.contracts:,} contracts long and as many short in {drawn.series:,} option series")
-    shown.print(f"{drawn.deficits:,} margin groups in deficit under tims and house")
+    shown.print(f"{counted(drawn.deficits, 'margin group')} in deficit under tims and house")
     shown.print(escape(f"book folder: {out}"), soft_wrap=True)
     run = f"shockgrid run --market {market} --book {out} --policy {out / POLICY_TOML} --out RUN"
     shown.print(escape(f"next: {run}"), soft_wrap=True)

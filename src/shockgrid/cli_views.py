@@ -102,6 +102,7 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
     """0 and "clean", or 3 and what makes the result incomplete. Rejects that nobody holds are not fatal."""
     troubled = accounts["reliability"].isin(["PARTIAL", "UNRELIABLE"])
     own = rejects["table"].isin(["positions", "accounts"]) & rejects["code"].astype(str).str.startswith("E_")
+    own &= ~rejects[own].duplicated(["table", "line"]).reindex(own.index, fill_value=False)
     reasons = []
     if troubled.any():
         first = accounts.loc[troubled, "margin_group"].iloc[0]
@@ -130,8 +131,9 @@ def print_check(checked: Checked) -> None:
     """Print row counts, rejects by code with their first lines, and notes."""
     out = console()
     for name, count in checked.rows.items():
-        bad = checked.rejects[checked.rejects["table"] == name]["code"].str.startswith("E_").sum()
-        out.print(f"{name:<12} {count:>10,} {'row ' if count == 1 else 'rows'} {int(bad):>8,} rejected")
+        own = checked.rejects[checked.rejects["table"] == name]
+        bad = own.loc[own["code"].str.startswith("E_"), "line"].nunique()
+        out.print(f"{name:<12} {count:>10,} {'row ' if count == 1 else 'rows'} {bad:>8,} rejected")
     for key, found in checked.rejects.groupby(["table", "code"], sort=True):
         out.print(f"\n[bold]{escape(str(key[1]))}[/bold] in {key[0]}: {counted(len(found), 'row')}")
         for row in found.head(SHOWN).itertuples():
@@ -143,8 +145,15 @@ def print_check(checked: Checked) -> None:
 
 
 def money(value: float | None) -> str:
-    """Two decimals and thousands separators; a dash for a number that does not exist."""
-    return "-" if value is None or math.isnan(value) else f"{value:,.2f}"
+    """Two decimals and thousands separators; a dash for a number that does not exist.
+
+    >>> money(-1234.5), money(-0.001), money(float("nan"))
+    ('-1,234.50', '0.00', '-')
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    shown = f"{value:,.2f}"
+    return "0.00" if shown == "-0.00" else shown
 
 
 def percent(value: float | None) -> str:
@@ -175,13 +184,14 @@ def _print_summary(facts: dict[str, Any]) -> None:
     out, totals = console(), facts["totals"]
     out.print(", ".join(counted(count, name.removesuffix("s")) for name, count in facts["sizes"].items()))
     out.print("regimes: " + escape(", ".join(dict.fromkeys(facts["regimes"].values()))))
-    out.print(_deficit_table(facts["largest_deficits"], totals["deficits"], out.width))
+    out.print(_deficit_table(facts["largest_deficits"], totals, out.width))
     out.print(
         f"{counted(totals['margin_groups'], 'margin group')}, "
         f"requirements {money(totals['sum_requirement'])}, "
         f"deficits {money(totals['sum_deficit'])} {totals['base_currency']}"
     )
-    out.print("reliability: " + ", ".join(f"{name} {n:,}" for name, n in totals["reliability"].items()))
+    if totals["reliability"]:
+        out.print("reliability: " + ", ".join(f"{name} {n:,}" for name, n in totals["reliability"].items()))
     if facts["rejects"]:
         out.print("rejects: " + ", ".join(f"{code} {count:,}" for code, count in facts["rejects"].items()))
     for note in facts["notes"]:
@@ -195,12 +205,17 @@ def _print_summary(facts: dict[str, Any]) -> None:
         out.print(escape(f"exit {facts['exit_code']}: {facts['exit_reason']}"), soft_wrap=True)
 
 
-def _deficit_table(rows: list[dict[str, Any]], count: int, width: int) -> Table:
+def _deficit_table(rows: list[dict[str, Any]], totals: dict[str, Any], width: int) -> Table:
+    count, base = totals["deficits"], totals["base_currency"]
     title = {0: "no deficits", 1: "1 deficit"}.get(count, f"the largest of {count:,} deficits")
+    several = any(row["currency"] != base for row in rows)
+    title += "" if several or not rows else f", in {base}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
     table.add_column("margin group", no_wrap=True)
     for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):
         table.add_column(name, justify="left" if name == "binding" else "right", no_wrap=True)
+    if several:
+        table.add_column("currency", no_wrap=True)
     digits = 2 if width >= WIDE else 0
     words = ("binding", "worst_scenario")
     for row in rows:
@@ -211,6 +226,7 @@ def _deficit_table(rows: list[dict[str, Any]], count: int, width: int) -> Table:
             *amounts,
             *("-" if row[name] is None else str(row[name]) for name in words),
             *shocks,
+            *([row["currency"]] if several else []),
         )
     return table
 

@@ -18,6 +18,7 @@ from shockgrid.io.run_request import RunRequest
 from shockgrid.io.tables import Sources
 from shockgrid.reg_t import RegtRules
 
+CENT = 0.01
 MOST = 20  #: margin groups that are listed
 SHOWN = ("requirement", "equity_at_marks", "excess")
 
@@ -58,15 +59,21 @@ def print_why_all(first: Path, last: Path) -> None:
         if apart.any():
             problem = f"{folder}: excess of {told['margin_group'][apart].iloc[0]} is not found again"
             raise ShockgridError(problem)
-    shown = told[told["excess_change"] != 0.0].head(MOST)
-    changed = int((told["excess_change"] != 0.0).sum())
+    moved = told["excess_change"].abs() >= CENT / 2.0
+    shown, changed = told[moved].head(MOST), int(moved.sum())
     title = f"{first} to {last}: the excess of {counted(changed, 'margin group')} of {len(told):,} changed"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("margin group")
+    if changed == 0:
+        console().print(Text(title))
+        return
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
+    currencies = read_run_table(last, "accounts").set_index("margin_group")["currency"]
+    table.add_column("margin group", overflow="fold")
     for name in told.columns[1:]:
         table.add_column(name.replace("_", " "), justify="right")
+    table.add_column("currency")
     for row in shown.itertuples(index=False):
-        table.add_row(Text(str(row[0])), *[money(float(cell)) for cell in row[1:]])
+        amounts = [money(float(cell)) for cell in row[1:]]
+        table.add_row(Text(str(row[0])), *amounts, Text(str(currencies[row[0]])))
     console().print(table)
     console().print(Text("in this order; another order splits the same total in another way"))
 
@@ -88,7 +95,8 @@ def print_why(first: Path, last: Path, account: str) -> None:
                 found = float(told[name].iloc[row])
                 problem = f"{folder}: {name} of {account} comes out as {found!r}, not as the run's"
                 raise ShockgridError(problem)
-    table = Table(title=f"{account}: {first} to {last}", title_justify="left", box=SIMPLE_HEAD)
+    title = Text(f"{account}: {first} to {last}, in {known['currency']}")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("step")
     for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")

@@ -100,7 +100,7 @@ def plan(book: Book, market: Market) -> Plan:
     names, account_groups = np.unique(book.accounts["margin_group"].astype(str), return_inverse=True)
     account_rows = pd.Index(book.accounts["account"]).get_indexer(pd.Index(book.positions["account"]))
     rows = pd.Index(market.instruments.symbols).get_indexer(pd.Index(book.positions["symbol"]))
-    worthless = _bought_for_nothing(book, market, rows)
+    worthless = bought_for_nothing(book, market, rows)
     known = (rows >= 0) & ~worthless
     lost = book.positions[~known].assign(code=np.where(worthless, "E_RANGE", "E_INSTRUMENT")[~known])
     lost = pd.concat([lost, book.unread.assign(code="E_POSITION")], ignore_index=True)
@@ -133,7 +133,7 @@ def plan(book: Book, market: Market) -> Plan:
     )
 
 
-def _bought_for_nothing(book: Book, market: Market, rows: Codes) -> Mask:
+def bought_for_nothing(book: Book, market: Market, rows: Codes) -> Mask:
     """Positions [P] in inverse futures at a price of 0, at which no amount of coin is worth their size."""
     table = market.instruments
     inverted: Mask = np.append(table.inverse & ~table.is_option, False)[rows]

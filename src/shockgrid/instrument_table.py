@@ -237,6 +237,7 @@ def _laid_out(rows: pd.DataFrame, fx: dict[str, float]) -> Instruments:
         multipliers=number("multiplier"),
         units_per_contract=number("units_per_contract"),
         cash_per_contract=number("cash_per_contract"),
+        currencies=rows["currency"].to_numpy(object),
         fx_rates=np.array([fx[name] for name in rows["currency"]], np.float64),
         slopes=number("slope"),
         intercepts=number("intercept"),

@@ -89,6 +89,7 @@ class Instruments(_Columns):
     multipliers: Floats  #: money per contract = price x multiplier; an inverse future's size in currency
     units_per_contract: Floats  #: units of the underlying one contract delivers
     cash_per_contract: Floats  #: cash one contract delivers beside them
+    currencies: Texts  #: what it is settled in: its underlying's currency, or the coin of an inverse contract
     fx_rates: Floats  #: value of one unit of the instrument's currency in the base currency
     slopes: Floats
     intercepts: Floats

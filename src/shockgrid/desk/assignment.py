@@ -37,6 +37,7 @@ COLUMNS = (
     "dividend_owed",
     "shares",
     "cash",
+    "currency",
 )
 
 
@@ -58,14 +59,15 @@ def early_assignments(
     ----------
     book, market : of the close. calendar : default ``SessionCalendar.new_york()``, for the next open.
 
-    Raises InputError where one of them is something else.
+    Raises InputError where one of them is something else, or the calendar ends before the next open.
 
     Returns
     -------
     One row per short position, sorted by account and symbol: account, margin_group, symbol, underlying,
     quantity (< 0), spot, exercise_value and held_value (per unit), gain (their difference, > 0), ex_dividend
     (cash per share that goes ex before the next open), dividend_owed (by the writer of calls: assigned
-    tonight he owes it on the shares he delivers; 0 for puts), shares and cash that assignment would deliver.
+    tonight he owes it on the shares he delivers; 0 for puts), shares and cash that assignment would deliver,
+    and currency (of the prices and the cash).
     Options that expire before the next open are ``after_expiry``'s.
 
     Source: R. Merton, "Theory of rational option pricing" (1973), section 3: a call is exercised early only
@@ -103,10 +105,8 @@ def early_assignments(
 
 def _night(as_of: datetime, calendar: SessionCalendar) -> float:
     """Years to the next open."""
-    stamp = pd.Timestamp(as_of).tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[ns]")
-    row = int(np.searchsorted(calendar.opens, stamp, side="right"))
-    elapsed = (calendar.opens[row] - stamp).astype("timedelta64[ns]").astype(np.int64)
-    return float(elapsed / NANOSECONDS_PER_YEAR)
+    elapsed = calendar.next_open(as_of).as_unit("ns") - pd.Timestamp(as_of).as_unit("ns")
+    return float(elapsed.value / NANOSECONDS_PER_YEAR)
 
 
 def _exercise(columns: Series) -> Floats:
@@ -174,6 +174,7 @@ def _listed(
         margin_group=accounts["margin_group"].to_numpy(object),
         symbol=table.symbols[held],
         underlying=names.names[table.underlyings[held]],
+        currency=table.currencies[held],
         quantity=quantities,
         spot=names.spots[table.underlyings[held]],
         shares=np.where(table.is_physical[held], shares, 0.0),

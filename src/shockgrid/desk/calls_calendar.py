@@ -78,6 +78,14 @@ class SessionCalendar:
         row = int(np.searchsorted(self.opens, stamp, side="right")) - 1
         return row >= 0 and bool(stamp < self.closes[row])
 
+    def next_open(self, as_of: datetime) -> pd.Timestamp:
+        """The first open after an instant, in UTC. Raises InputError where the calendar ends before."""
+        row = int(np.searchsorted(self.opens, _bare(as_of), side="right"))
+        if row >= len(self.opens):
+            problem = f"the calendar ends on {self._date(len(self.dates) - 1)}, before the next open"
+            raise InputError(problem, column="as_of", value=str(as_of))
+        return pd.Timestamp(self.opens[row], tz="UTC")
+
     def _opened(self, as_of: datetime) -> int:
         row = int(np.searchsorted(self.opens, _bare(as_of), side="right")) - 1
         if row < 0 or row >= len(self.dates) - 1:

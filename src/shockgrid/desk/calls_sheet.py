@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+CENT = 0.01
 MOST_ROWS = 25  #: class groups and positions that are shown; the rest is summed up in a line
 STYLE = """
 :root { color-scheme: light }
@@ -112,8 +113,11 @@ def sheet_html(sheet: Sheet) -> str:
 
 def _verdict(sheet: Sheet) -> list[str]:
     if not len(sheet.calls):
-        excess = _money(sheet.account["excess"])
-        return [f'<div class="call fine"><p>No call: equity is {excess} above the requirement.</p></div>']
+        excess = float(sheet.account["excess"])
+        words = f"equity is {_money(excess)} above the requirement"
+        if excess <= -CENT / 2.0:
+            words = f"a deficit of {_money(-excess)} is less than is called"
+        return [f'<div class="call fine"><p>No call: {words}.</p></div>']
     boxes = []
     for call in sheet.calls.to_dict("records"):
         words = escape(CALL_WORDS[call["kind"]])
@@ -232,7 +236,8 @@ def _left_out(count: int, amount: float, what: str, of: str) -> list[str]:
 
 
 def _money(amount: float) -> str:
-    return f"{amount:,.2f}".replace("-", "\N{MINUS SIGN}")
+    shown = f"{amount:,.2f}"
+    return "0.00" if shown == "-0.00" else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def _figure(number: float, form: str) -> Figure:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Texts
+from shockgrid.arrays import Floats, Texts
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
@@ -19,9 +19,12 @@ from shockgrid.desk.doors import require_kind
 from shockgrid.desk.expiry_futures import with_futures
 from shockgrid.desk.expiry_settle import CHOICES, Expiring, cash_by_account, settled_positions
 from shockgrid.desk.expiry_terms import expiring
+from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import Regime, margin
+from shockgrid.requirement.assemble import group_currencies, group_rates
+from shockgrid.requirement.equity import account_rates
 from shockgrid.requirement.regime import HasPrograms
 
 THRESHOLD = 0.01  #: per unit in the money from which exercise needs no instruction
@@ -43,10 +46,10 @@ class AfterExpiry:
         (delivered to the account, signed; contracts where the underlying is a future), cash (paid to it,
         signed, in ``currency``). Futures have no right, strike and in_the_money; one that an exercised option
         delivered and that expires as well has a row of its own.
-    accounts : one row per margin group with an expiring position: cash_before, cash_after and, where a regime
-        was given, equity and requirement before and after, and requirement_after_pins: the greatest of the
-        expected outcome and of four more, in which none, all, the calls or the puts of the pinned shorts are
-        assigned. Margin group's currency.
+    accounts : one row per margin group with an expiring position: currency (of the amounts), cash_before,
+        cash_after and, where a regime was given, equity and requirement before and after, and
+        requirement_after_pins: the greatest of the expected outcome and of four more, in which none, all, the
+        calls or the puts of the pinned shorts are assigned.
     notes : what a reader must know, such as options that settle in cash though their underlying is a stock.
     """
 
@@ -90,6 +93,7 @@ def after_expiry(
 
     A future is paid multiplier x quantity x (settlement price - ``price_paid``), nothing where that is blank
     (as in equity), and is gone; a physical one then delivers its units against settlement price x multiplier.
+    An inverse future at a ``price_paid`` of 0 settles at no amount: it stays, and its account PARTIAL.
     A physical option whose underlying has a future of its own name delivers that future at the strike.
 
     A blank ``settlement_kind`` means cash. Where an option on a stock or fund settles so, ``notes`` names it:
@@ -160,11 +164,9 @@ def _accounts(
     engine: Backend,
 ) -> pd.DataFrame:
     """Cash, equity and requirement before and after; beside the expected outcome stand the other ones."""
-    columns = {"margin_group": touched}
-    for name, (held, _) in (("cash_before", before), ("cash_after", after[0])):
-        sums = held.accounts.groupby("margin_group")["cash"].sum()
-        columns[name] = sums.reindex(touched).to_numpy(np.float64)
-    frame = pd.DataFrame(columns)
+    whole = [plan(held.select(touched), market) for held, market in (before, after[0])]
+    frame = pd.DataFrame({"margin_group": touched, "currency": group_currencies(whole[0])})
+    frame = frame.assign(cash_before=_cash(whole[0]), cash_after=_cash(whole[1]))
     if regime is None or len(touched) == 0:
         return frame
     found = [_figures(held.select(touched), market, regime, engine) for held, market in (before, *after)]
@@ -173,6 +175,13 @@ def _accounts(
         frame[f"requirement_{name}"] = figures["requirement"].reindex(touched).to_numpy(np.float64)
     needed = [figures["requirement"].reindex(touched).to_numpy(np.float64) for figures in found[1:]]
     return frame.assign(requirement_after_pins=np.maximum.reduce(needed))
+
+
+def _cash(whole: Plan) -> Floats:
+    """Cash of each margin group [M] in its currency; what is in a currency without a rate counts nothing."""
+    rates = account_rates(whole) / group_rates(whole)[whole.account_groups]
+    cash = whole.book.accounts["cash"].to_numpy(np.float64) * rates
+    return whole.by_margin_group(np.where(np.isfinite(rates), cash, 0.0), whole.account_groups)
 
 
 def _notes(market: Market, rows: Expiring) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from shockgrid.book import Book
 from shockgrid.carry import NANOSECONDS_PER_YEAR
 from shockgrid.desk.calls_calendar import instant_of
 from shockgrid.desk.expiry_settle import Expiring
+from shockgrid.engine import bought_for_nothing
 from shockgrid.market import Market
 
 ROUNDING = 1e-9  #: of the strike: a difference of two prices is exact to this
@@ -33,7 +34,7 @@ def expiring(
     table, names = market.instruments, market.underlyings
     expired = (table.types == kind) & (table.years <= _years_until(market, until))
     rows = pd.Index(table.symbols).get_indexer(pd.Index(book.positions["symbol"]))
-    mine = (rows >= 0) & np.append(expired, False)[rows]
+    mine = (rows >= 0) & np.append(expired, False)[rows] & ~bought_for_nothing(book, market, rows)
     rows, held = rows[mine], book.positions[mine]
     owners = table.underlyings[rows]
     frame = held[["account", "symbol", "quantity", "line"]].reset_index(drop=True)
@@ -59,9 +60,7 @@ def expiring(
 
 def _terms(market: Market, rows: Codes, spot: Floats) -> dict[str, Any]:
     """What options and futures [n] have alike, and what they settle on."""
-    table, names = market.instruments, market.underlyings
-    by_rate = {rate: name for name, rate in market.fx.items()}
-    coins = pd.Series(table.fx_rates[rows]).map(by_rate).to_numpy(object)
+    table = market.instruments
     return {
         "spot": spot,
         "units": table.units_per_contract[rows],
@@ -70,7 +69,7 @@ def _terms(market: Market, rows: Codes, spot: Floats) -> dict[str, Any]:
         "is_physical": table.is_physical[rows] & ~table.inverse[rows],
         "inverse": table.inverse[rows],
         "fx_rate": table.fx_rates[rows],
-        "currency": np.where(table.inverse[rows], coins, names.currencies[table.underlyings[rows]]),
+        "currency": table.currencies[rows],
     }
 
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.book import LARGEST_QUANTITY, Book
 from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, REJECT_COLUMNS, Door
 from shockgrid.desk.spans import rows_of_accounts
+from shockgrid.engine import bought_for_nothing
 from shockgrid.market import Instruments, Market
 from shockgrid.symbols import canonical
 
@@ -48,10 +49,21 @@ def read_fills(source: Any, book: Book, market: Market) -> Fills:
     door.reject(held < 0, "symbol", "E_INSTRUMENT", "expected a symbol of the market")
     coin = np.append(table.inverse & ~table.is_option, False)[held]
     door.reject(coin & (prices == 0.0), "price", "E_RANGE", "the price of an inverse future must be > 0")
+    if coin.any():
+        message = "what is held was bought at a price of 0: what it realises is not known"
+        door.reject(coin & _into_worthless(book, market, names, symbols), "symbol", "E_RANGE", message)
     used = ~door.bad & (quantities != 0.0)
     doubted = frozenset(names[door.bad & (accounts >= 0)])
     rows = np.flatnonzero(used)
     return Fills(accounts[rows], held[rows], quantities[rows], prices[rows], doubted, door.rejects(), rows)
+
+
+def _into_worthless(book: Book, market: Market, names: Texts, symbols: Texts) -> Mask:
+    """Which fills [n] are in a position whose ``price_paid`` is no price; see ``bought_for_nothing``."""
+    rows = pd.Index(market.instruments.symbols).get_indexer(pd.Index(book.positions["symbol"]))
+    worthless = book.positions[bought_for_nothing(book, market, rows)]
+    known = pd.MultiIndex.from_frame(worthless[["account", "symbol"]])
+    return np.asarray(pd.MultiIndex.from_arrays([names, symbols]).isin(known), np.bool_)
 
 
 def booked(book: Book, market: Market, fills: Fills, starts: Codes) -> Book:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, astuple
 from datetime import date
@@ -25,6 +26,7 @@ CALL_COLUMNS = (
     "cured",
     "promised",
     "outstanding",
+    "currency",
     "issued_utc",
     "due_utc",
 )
@@ -39,12 +41,16 @@ RECORD_COLUMNS = (
     "manner",
     "state",
     "outstanding",
+    "currency",
 )
 _NUMBERS = ("sequence", "cents")
 
 
 def call_frame(calls: Calls) -> pd.DataFrame:
-    """Every call as it stands, by margin group, kind and trade date; money in the margin group's currency."""
+    """Every call as it stands, by margin group, kind and trade date.
+
+    Money is in ``currency``, the margin group's; "" where the ledger does not say.
+    """
     rows = [
         {
             **asdict(call),
@@ -52,11 +58,17 @@ def call_frame(calls: Calls) -> pd.DataFrame:
             "cured": call.cured_cents / 100.0,
             "promised": call.promised_cents / 100.0,
             "outstanding": call.outstanding_cents / 100.0,
+            "currency": currency_of(call),
         }
         for call in calls.by_id.values()
     ]
     frame = pd.DataFrame(rows, columns=list(CALL_COLUMNS))
     return frame.sort_values(["margin_group", "kind", "trade_date"], kind="stable", ignore_index=True)
+
+
+def currency_of(call: Call) -> str:
+    """The currency of a call's amounts, from the figures behind it; "" where it has none."""
+    return str(json.loads(call.details).get("currency", "")) if call.details else ""
 
 
 def event_frame(rows: Iterable[Row]) -> pd.DataFrame:
@@ -71,9 +83,9 @@ def daily_record(rows: Iterable[Row], day: date, calendar: SessionCalendar) -> p
     """Every case in which margin had to be obtained on a trade date, and how it was complied with.
 
     One row per call that was issued or taken up that day: date, margin_group, call_id, kind, margin_required
-    (the most that was called that day, margin group's currency), due_utc, complied_utc ("" while it is not),
+    (the most that was called that day), due_utc, complied_utc ("" while it is not),
     manner (each cure with its amount and date; "market" where prices took the call down; "waived"), state and
-    outstanding as they stand after all the rows.
+    outstanding as they stand after all the rows; and the currency of all amounts, the margin group's.
 
     Source: FINRA Rule 4220 (daily record of required margin): account, amount of margin required, date when
     and manner in which it was obtained or the requirement otherwise complied with.
@@ -101,6 +113,7 @@ def daily_record(rows: Iterable[Row], day: date, calendar: SessionCalendar) -> p
             day, calls.by_id[name].margin_group, name, calls.by_id[name].kind, cents / 100.0,
             calls.by_id[name].due_utc, complied[name], "; ".join(manners.get(name, [])),
             calls.by_id[name].state, calls.by_id[name].outstanding_cents / 100.0,
+            currency_of(calls.by_id[name]),
         )
         for name, cents in required.items()
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from shockgrid.io.tables import MARKET_TOML, POLICY_TOML, read_tables, write_tab
 from shockgrid.market import Market
 from shockgrid.symbols import canonical
 
+NOT_GIVEN = "not given"  #: in place of cash: turned away, so that its account is PARTIAL
 CENT = 0.01  #: two ways to the same figure may differ in its last digits
 
 
@@ -112,10 +113,25 @@ def book_tables(frames: Mapping[str, pd.DataFrame], book: Book) -> dict[str, pd.
     flat = closed[["account", "symbol"]].assign(quantity="0").drop_duplicates(["account", "symbol"])
     parts = [part.reindex(columns=list(held.columns), fill_value="") for part in (held, flat, bad)]
     positions = pd.concat(parts, ignore_index=True)
-    accounts, own = _text(frames["accounts"]), _lines(frames["accounts"])
-    cash = dict(zip(book.account_lines.tolist(), book.accounts["cash"].map(repr), strict=True))
-    told = [cash.get(line, shown) for line, shown in zip(own.tolist(), accounts["cash"], strict=True)]
-    return {"positions": positions, "accounts": accounts.assign(cash=told)}
+    return {"positions": positions, "accounts": _account_rows(frames["accounts"], book)}
+
+
+def _account_rows(frame: pd.DataFrame, book: Book) -> pd.DataFrame:
+    """The accounts table with the book's cash.
+
+    A row that was turned away stays beside a row with the cash that its account has now. An account that only
+    positions name gets a row once it has cash, and ``NOT_GIVEN`` as another: both are PARTIAL as before.
+    """
+    rows, lines = _text(frame), _lines(frame)
+    faults = book.rejects[(book.rejects["table"] == "accounts") & book.rejects["code"].str.startswith("E_")]
+    bad = np.isin(book.account_lines, faults["line"].to_numpy(np.int64))
+    cash = dict(zip(book.account_lines[~bad].tolist(), book.accounts["cash"][~bad].map(repr), strict=True))
+    told = [cash.get(line, shown) for line, shown in zip(lines.tolist(), rows["cash"], strict=True)]
+    unlisted = (book.account_lines == 0) & (book.accounts["cash"] != 0.0).to_numpy(bool)
+    fresh = _text(book.accounts[bad | unlisted])
+    doubts = _text(book.accounts.loc[unlisted, ["account"]]).assign(cash=NOT_GIVEN)
+    parts = [part for part in (rows.assign(cash=told), fresh, doubts) if len(part)]
+    return pd.concat(parts, ignore_index=True).fillna("") if parts else rows
 
 
 def moved_tables(

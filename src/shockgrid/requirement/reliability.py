@@ -84,8 +84,8 @@ def doubtful(market: Market) -> tuple[Mask, Mask]:
     stale = stale | instruments_of(owners.isin(old_spots))
     currencies = pd.Series(names.currencies, dtype=object)
     filled = owners.isin(keys("dividends", "forwards", "groups")) | currencies.isin(keys("curve", "fx"))
-    coins = [market.fx[name] for name in keys("fx") if name in market.fx]
-    stale = stale | (table.inverse & np.isin(table.fx_rates, coins))
+    coins = pd.Series(table.currencies, dtype=object).isin(keys("fx")).to_numpy(bool)
+    stale = stale | (table.inverse & coins)
     return stale | instruments_of(filled), partial
 
 
