@@ -1,6 +1,7 @@
 """Count how often the error bound of interpolation is broken: 1,000 random series on each of 100 grids.
 
-European ones, then American ones on some more grids, as a part of those is European in all but name.
+European ones; American ones on some more grids, as a part of those is European in all but name; American ones
+that are drawn to break the bound, their exercise boundary just inside the grid.
 
 Run by hand, ``python benchmarks/check_interpolation_error.py OUT.json``; some minutes.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,17 @@ from scipy import sparse
 
 from shockgrid.arrays import Floats
 from shockgrid.backends import Series, get_backend
+from shockgrid.pricing.boundary import solve_boundaries
 from shockgrid.research.compressed import Compression
 from shockgrid.research.direct import direct_pnl
 from shockgrid.research.grids import Grid
 from shockgrid.research.parts import Part
 from shockgrid.research.resolution import DENSE, DIRECT, limits_of
 
-GRIDS, AMERICAN_GRIDS, SERIES, SEED = 100, 112, 1_000, 20261120
+GRIDS = {"european": 100, "american": 112, "boundary just inside the grid": 12}
+SERIES, SEED = 1_000, 20261120
 PRICES, VOLS = 161, 41
+RELATIVE_VOLS = np.linspace(-0.4, 0.6, VOLS)
 
 
 def random_series(rng: np.random.Generator, count: int, *, american: bool = False) -> Series:
@@ -66,6 +71,31 @@ def random_grid(rng: np.random.Generator) -> Grid:
     return Grid(spots, np.linspace(-rng.uniform(0.05, 0.5), rng.uniform(0.05, 1.0), VOLS))
 
 
+def at_the_boundary(rng: np.random.Generator, grid: Grid) -> Series:
+    """American options of 0-12 years; the boundary at one vol of the grid is within 5 % of its last price.
+
+    Rates and yields of either sign; what exercise earns is above 0.
+    """
+    years, vols = rng.uniform(0.05, 12.0, SERIES), np.exp(rng.uniform(np.log(0.05), np.log(1.0), SERIES))
+    earned, paid = rng.uniform(0.001, 0.3, SERIES), rng.uniform(-0.15, 0.15, SERIES)
+    is_call = rng.random(SERIES) < 0.5
+    at = vols * (1.0 + rng.uniform(grid.vols[0], grid.vols[-1], SERIES))
+    inside = np.exp(solve_boundaries(years, at, earned, paid).today() - rng.uniform(0.0, 0.05, SERIES))
+    low, high = 100.0 * (1.0 + grid.spots[[0, -1]])
+    rates, yields = np.where(is_call, paid, earned), np.where(is_call, earned, paid)
+    return replace(
+        random_series(rng, SERIES, american=True),
+        slopes=np.exp((rates - yields) * years),
+        strikes=np.where(is_call, high * inside, low / inside),
+        years=years,
+        vols=vols,
+        discount_factors=np.exp(-rates * years),
+        is_call=is_call,
+        rates=rates,
+        yields=yields,
+    )
+
+
 def errors(part: Part, grid: Grid) -> tuple[Floats, Floats, Floats]:
     """True errors, bounds and levels of every series of a part whose rows are its series."""
     backend, compression = get_backend("auto"), Compression(grid)
@@ -78,11 +108,15 @@ def errors(part: Part, grid: Grid) -> tuple[Floats, Floats, Floats]:
     return gaps, found.errors, found.levels.astype(np.float64)
 
 
-def figures(*, american: bool) -> dict[str, object]:
+def figures(kind: str) -> dict[str, object]:
     """Draw, compare, count. Of American options only those that may be worth exercising are counted."""
-    rng, rows = np.random.default_rng(SEED), []
-    for _ in range(AMERICAN_GRIDS if american else GRIDS):
-        one, grid = random_series(rng, SERIES, american=american), random_grid(rng)
+    rng, rows, american = np.random.default_rng(SEED), [], kind != "european"
+    for _ in range(GRIDS[kind]):
+        if kind in ("european", "american"):
+            one, grid = random_series(rng, SERIES, american=american), random_grid(rng)
+        else:
+            grid = Grid(np.linspace(-rng.uniform(0.03, 0.5), rng.uniform(0.03, 0.7), PRICES), RELATIVE_VOLS)
+            one = at_the_boundary(rng, grid)
         part = Part((one,), (1.0,), sparse.identity(SERIES, format="csr"))
         early = limits_of(one, np.ones(SERIES), grid).early
         rows.append(np.column_stack(errors(part, grid))[early == american])
@@ -90,6 +124,7 @@ def figures(*, american: bool) -> dict[str, object]:
     smooth = levels != DIRECT
     ratio = (bounds / np.maximum(gaps, 1e-300))[smooth]
     return {
+        "grids": GRIDS[kind],
         "series": len(gaps),
         "interpolated": int(smooth.sum()),
         "in the vol alone": int((levels == DENSE).sum()),
@@ -104,8 +139,8 @@ def figures(*, american: bool) -> dict[str, object]:
 
 
 def main() -> None:
-    """Both kinds, and write the counts."""
-    kinds = {"european": figures(american=False), "american": figures(american=True), "seed": SEED}
+    """All kinds, and write the counts."""
+    kinds = {kind: figures(kind) for kind in GRIDS} | {"seed": SEED}
     text = json.dumps(kinds, indent=2) + "\n"
     print(text)
     if len(sys.argv) > 1:

@@ -112,12 +112,12 @@ def laid(own: Firm, style: str = "european") -> Plan:
     return plan(sg.Book.from_frames(positions, accounts), market)
 
 
-SMALL = FIRM._replace(names=10, accounts=33, held=10)
+TEN_NAMES = FIRM._replace(names=10, accounts=33, held=10)
 
 
 @pytest.mark.parametrize(
     ("name", "size", "style"),
-    [("native", FIRM, "european"), ("numpy", SMALL, "european"), ("native", SMALL, "american")],
+    [("native", FIRM, "european"), ("numpy", TEN_NAMES, "european"), ("native", TEN_NAMES, "american")],
 )
 def test_whole_firm(benchmark: Any, name: str, size: Size, style: str) -> None:
     """From a plan that is laid out: bounds, nodes, sums, search, candidates and the frames of the result."""

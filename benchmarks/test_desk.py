@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from firms import SMALL
 
 import shockgrid as sg
 
-HOLDERS, SERIES, OTHERS, NAMES = 5_000, 100, 40, 3_000
+HOLDERS, SERIES, OTHERS, NAMES = (500, 100, 40, 60) if SMALL else (5_000, 100, 40, 3_000)
 AS_OF = pd.Timestamp("2026-11-20T21:00:00Z")
 
 
@@ -183,7 +184,7 @@ def test_what_if_after_a_tick(benchmark: Any, desk: sg.Desk) -> None:
 
 def test_what_ifs_of_2_000_accounts(benchmark: Any, desk: sg.Desk) -> None:
     """One order each."""
-    rng, cases = np.random.default_rng(3), 2_000
+    rng, cases = np.random.default_rng(3), min(2_000, HOLDERS)
     orders = pd.DataFrame(
         {
             "case": [f"{place}" for place in range(cases)],

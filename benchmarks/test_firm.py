@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from firms import DESK, FIRM, Firm, drawn, grid, walked
+from firms import DESK, FIRM, SMALL, Firm, drawn, grid, walked
 from pipelines import numpy_and_sparse
 from test_european import seconds_of
 
@@ -126,6 +126,8 @@ GROWTH = {
     "series": [(FIRM._replace(names=count, accounts=500), 31) for count in (100, 1_000, 10_000)],
     "scenarios": [(FIRM._replace(names=100, accounts=500), count) for count in (31, 310, 3_100)],
 }
+if SMALL:
+    GROWTH = {what: sizes[:2] for what, sizes in GROWTH.items()}
 
 
 @pytest.mark.parametrize("what", GROWTH)

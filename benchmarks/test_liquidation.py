@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from firms import SMALL
 
 import shockgrid as sg
 from shockgrid.calibration import calibrated
@@ -22,7 +23,7 @@ from shockgrid.io.synthetic import synthetic_tables
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-ACCOUNTS, POSITIONS = 1000, 200
+ACCOUNTS, POSITIONS, BOOKS = (100, 200, 20) if SMALL else (1000, 200, 200)
 
 
 def european(tables: Any) -> sg.Market:
@@ -122,7 +123,7 @@ def test_gaps_of_200_books(benchmark: Any) -> None:
 
     def gaps() -> list[float]:
         rng, found, priced, regime = np.random.default_rng(5), [], small_market(), sg.house()
-        for _ in range(200):
+        for _ in range(BOOKS):
             holdings = random_holdings(rng, int(rng.integers(2, 6)), 5)
             held = in_deficit(holdings, priced, regime, float(rng.uniform(0.02, 0.5)))
             least = cheapest(held, priced, regime)

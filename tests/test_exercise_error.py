@@ -11,7 +11,8 @@ from numpy.polynomial import chebyshev
 
 import shockgrid as sg
 from shockgrid.market_series import series
-from shockgrid.research.exercise_error import exercise_of, price_bend, vol_bend
+from shockgrid.pricing.boundary import solve_boundaries
+from shockgrid.research.exercise_error import STEEPEST, exercise_of, price_bend, vol_bend
 from shockgrid.research.grids import Grid
 from shockgrid.research.resolution import limits_of
 
@@ -44,6 +45,63 @@ def test_what_the_bound_asks_by_hand() -> None:
     by_name = dict(zip(priced.instruments.symbols, zip(found.drifts, found.depths, strict=True), strict=True))
     assert by_name["P"] == pytest.approx((5.0, np.log(100 / 81)), abs=ROUNDING)
     assert by_name["C"] == pytest.approx((0.03 * 108.0, np.log(1.08)), abs=ROUNDING)
+
+
+def test_what_holding_on_costs_where_a_rate_is_negative() -> None:
+    """A put of 100 at 1 %, yield -3 %: 1 % of 100, and 3 % of 100, as no put is exercised above its strike. A
+    call at -2 %, yield 1 %: 1 % of 108 and 2 % of 100."""
+    for right, rate, paid, cost in (("P", 0.01, -0.03, 4.0), ("C", -0.02, 0.01, 3.08)):
+        row = option("X", "A", right, 100.0, 365, style="american")
+        priced = market(
+            [row], {"A": {"spot": 90.0, "yield_dec": paid}}, [{"symbol": "X", "vol": 0.2}], rate=rate
+        )
+        assert exercise_of(series(priced, np.arange(1)), -0.1, 0.2).drifts == pytest.approx(
+            cost, abs=ROUNDING
+        )
+
+
+#: right, strike, days, vol, rate, yield, ends of the prices and of the vols: each broke a bound that left out
+#: the rate that is negative
+NEGATIVE = [
+    ("P", 125.57, 2800, 0.3726, 0.0079, -0.1247, (-0.2792, 0.3352), (-0.2748, 0.8863)),
+    ("C", 113.15, 255, 0.0561, -0.1386, 0.0006, (-0.2352, 0.3166), (-0.2876, 0.2471)),
+]
+
+
+@pytest.mark.parametrize(("right", "strike", "days", "vol", "rate", "paid", "prices", "vols"), NEGATIVE)
+def test_a_bound_where_a_rate_is_negative(
+    right: str,
+    strike: float,
+    days: int,
+    vol: float,
+    rate: float,
+    paid: float,
+    prices: tuple[float, float],
+    vols: tuple[float, float],
+) -> None:
+    row = option("X", "A", right, strike, days, style="american")
+    priced = market(
+        [row], {"A": {"spot": 100.0, "yield_dec": paid}}, [{"symbol": "X", "vol": vol}], rate=rate
+    )
+    held, grid = book([("A", "X", -1.0)]), Grid(np.linspace(*prices, 161), np.linspace(*vols, 41))
+    close, truth = (
+        sg.pnl_surface(held, priced, grid, account="A", method=method) for method in ("compressed", "direct")
+    )
+    assert close.method == "compressed"
+    assert np.abs(close.pnl - truth.pnl).max() <= close.bound
+
+
+def test_how_fast_a_boundary_moves_with_the_vol() -> None:
+    """No faster than the bound takes it to, for puts of a day to twelve years; beside it rates and yields."""
+    rng, count, step = np.random.default_rng(4), 500, 1e-3
+    years, vols = np.exp(rng.uniform(np.log((0.003, 0.04)), np.log((12.0, 2.0)), (count, 2))).T
+    rates, yields = np.exp(rng.uniform(np.log(5e-4), np.log(0.3), count)), rng.uniform(-0.15, 0.05, count)
+    low, middle, high = (
+        -solve_boundaries(years, vols * factor, rates, yields).today()
+        for factor in (1.0 - step, 1.0, 1.0 + step)
+    )
+    speeds = (high - low) / np.log((1.0 + step) / (1.0 - step)) / middle
+    assert 1.9 < speeds.max() < STEEPEST
 
 
 def test_american_options_on_dividends_are_not_interpolated() -> None:

@@ -78,6 +78,17 @@ def test_what_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert get_backend("auto").name == "numpy"
 
 
+def test_a_library_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One built before a function was there, then one that knows none of them: the C library itself."""
+    monkeypatch.setattr(_native_library, "FUNCTIONS", (*_native_library.FUNCTIONS, "later"))
+    with pytest.raises(BackendUnavailable, match=r"lacks shockgrid_later_.*another version"):
+        get_backend("native")
+    assert get_backend("auto").name == "numpy"
+    monkeypatch.setenv(_native_library.VARIABLE, "libc.so.6")
+    with pytest.raises(BackendUnavailable, match="lacks shockgrid_instruction_sets"):
+        get_backend("native")
+
+
 def test_an_installation_without_a_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(_native_library.VARIABLE, raising=False)
     monkeypatch.setattr(_native_library, "find_spec", lambda name: None)

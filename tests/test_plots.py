@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from shockgrid.research.grids import Grid  # noqa: E402
 from shockgrid.research.plots.style import GAIN, LOSS  # noqa: E402
 from shockgrid.research.report import account_report, firm_report  # noqa: E402
 
-NASTY = "<b>&one</b>"
+NASTY = r"<b>&$\one$</b>"  #: HTML, and mathematics that matplotlib cannot read
 GRID = Grid(np.linspace(-0.2, 0.2, 21), np.linspace(-0.3, 0.3, 7))
 
 
@@ -131,6 +132,21 @@ def test_the_scenario_ladder(firm: tuple[sg.Book, sg.Market, sg.MarginResult], a
     assert colours == [LOSS, GAIN, GAIN]
     with pytest.raises(sg.InputError, match="41 prices"):
         plots.scenario_ladder(sg.pnl_surface(held, priced, (np.linspace(-0.1, 0.1, 42), [0.0])))
+
+
+@pytest.mark.parametrize("prices", [5, 13, 15, 41])
+def test_no_label_of_the_ladder_meets_another(
+    firm: tuple[sg.Book, sg.Market, sg.MarginResult], prices: int
+) -> None:
+    held, priced, _ = firm
+    grid = (np.round(np.linspace(-0.3, 0.3, prices), 4), [0.0])
+    axes = drawn(plots.scenario_ladder(sg.pnl_surface(held, priced, grid, account=NASTY)))
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert "0 %" in [label.get_text() for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    frame = axes.get_window_extent()
+    assert all(frame.y0 < text.get_window_extent().y0 < frame.y1 - 8 for text in axes.texts)
+    plt.close(axes.get_figure())
 
 
 def test_the_research_example_of_the_readme() -> None:

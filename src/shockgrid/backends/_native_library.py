@@ -121,7 +121,8 @@ class Library:
 
     Raises
     ------
-    BackendUnavailable : there is no library, it cannot be loaded, or the processor cannot run that set.
+    BackendUnavailable : there is no library, it cannot be loaded, it is of another version, or the processor
+        cannot run that set.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -134,16 +135,16 @@ class Library:
         if self.name not in names:
             problem = f"this processor does not run the instruction set {name!r}, only {', '.join(names)}"
             raise BackendUnavailable(problem)
-        self._functions = {key: getattr(self._handle, f"shockgrid_{key}_{self.name}") for key in FUNCTIONS}
+        self._functions = {key: function(self._handle, f"{key}_{self.name}") for key in FUNCTIONS}
 
-    def call(self, function: str, *arguments: Any) -> int:
-        """The status of ``function``; the interpreter's lock is free meanwhile.
+    def call(self, name: str, *arguments: Any) -> int:
+        """The status of the function of that name; the interpreter's lock is free meanwhile.
 
         Raises MemoryError, or InputError where a scenario has a state that is not there.
         """
-        status: int = self._functions[function](*arguments)
+        status: int = self._functions[name](*arguments)
         if status == NO_MEMORY:
-            problem = f"no memory left for {function} in the native library"
+            problem = f"no memory left for {name} in the native library"
             raise MemoryError(problem)
         if status == NO_STATE:
             problem = "a scenario has a spot state or vol rule that is not there"
@@ -156,7 +157,7 @@ class Library:
 
 def instruction_sets() -> tuple[str, ...]:
     """Names of the sets in the library that this processor runs, the fastest first."""
-    ask = loaded(library_path()).shockgrid_instruction_sets
+    ask = function(loaded(library_path()), "instruction_sets")
     ask.restype = ctypes.c_char_p
     return tuple(ask().decode().split())
 
@@ -187,6 +188,15 @@ def loaded(path: Path) -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
     except OSError as error:
         problem = f"the native library cannot be loaded: {error}; {HELP}"
+        raise BackendUnavailable(problem) from error
+
+
+def function(library: ctypes.CDLL, name: str) -> Any:
+    """A function of the library. Raises BackendUnavailable where a library of another version lacks it."""
+    try:
+        return getattr(library, f"shockgrid_{name}")
+    except AttributeError as error:
+        problem = f"{library._name} lacks shockgrid_{name}: it is of another version, build it again; {HELP}"
         raise BackendUnavailable(problem) from error
 
 

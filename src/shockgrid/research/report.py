@@ -146,4 +146,5 @@ def _picture(axes: Any) -> str:
     from shockgrid.research.plots import as_png
 
     data = b64encode(as_png(axes)).decode("ascii")
-    return f'<figure><img alt="{escape(axes.get_title())}" src="data:image/png;base64,{data}"></figure>'
+    title = escape(axes.get_title().replace(r"\$", "$"))  # see ``plots.style.plain``
+    return f'<figure><img alt="{title}" src="data:image/png;base64,{data}"></figure>'

@@ -74,7 +74,8 @@ class Curve:
 def crossing(curve: Callable[[Floats], Floats], loss: float) -> Crossing:
     """Nearest price shocks, down and up, at which a curve has lost ``loss``; accurate to 1e-6.
 
-    0 where the loss is there without a move.
+    0 where the loss is there without a move. The curve is looked at every 0.5 %: a dip narrower than that, of
+    options about to expire, may fall between.
     """
     return Crossing(*(_first(curve, loss, side) for side in (-1.0, 1.0)))
 

@@ -39,9 +39,11 @@ class Surface:
     ----------
     name : what it is of.     currency : of the amounts.
     grid : the shocks.
-    pnl : [P, V] gain > 0; of ``grid.spots`` and ``grid.vols``. The lowest value and its cell are exact.
+    pnl : [P, V] gain > 0; of ``grid.spots`` and ``grid.vols``. The lowest value and its cell are exact as
+        long as ``bound`` holds.
     method : "direct", every cell priced; or "compressed", from few nodes.
-    bound : no cell is further than this from the value that pricing it would give; 0 where direct.
+    bound : no cell is further than this from the value that pricing it would give; 0 where direct. Measured
+        offline and doubled, not proved: ``interpolation_error`` and ``exercise_error`` say how.
     equity : what the account is worth at marks; NaN for anything but an account.
     candidates : cells priced exactly to find the worst; all of them where direct.
     unpriced : positions that cannot be priced and are no part of it; ``margin`` charges them.

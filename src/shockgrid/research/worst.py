@@ -58,7 +58,8 @@ def worst_exact(
     ----------
     grid : a ``shockgrid.research.grids.Grid``, or a pair (price shocks, vol shocks).
     method : "direct" prices every cell; "compressed" bounds each leaf's interpolated surface, and prices the
-        cells that may be the worst; both give the same bits. "auto" chooses by the size of the grid.
+        cells that may be the worst; both give the same bits as long as the bounds hold, which are measured
+        and doubled (``interpolation_error``, ``exercise_error``). "auto" chooses by the size of the grid.
 
     Each class group takes its own worst cell and the losses are added, as under the independent sum of
     ``house``; contingency, minimums and other add-ons are no part of it. A leaf that holds what has no

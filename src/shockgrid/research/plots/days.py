@@ -17,6 +17,7 @@ from shockgrid.research.plots.style import (
     axes_of,
     legend_above,
     money_axis,
+    plain,
 )
 
 SECONDS_PER_DAY = 86_400.0  #: matplotlib counts days since 1970
@@ -42,10 +43,10 @@ def backtest_chart(
         if len(worst.loc[first:last]):
             low, high = (pd.Timestamp(day).timestamp() / SECONDS_PER_DAY for day in (first, last))
             axes.axvspan(low, high, color="#F0E442", alpha=0.35, zorder=0)
-            axes.annotate(name, (high, 1.0), (3, -11), **POINTS, xycoords=HIGH_UP, fontsize="small")
+            axes.annotate(plain(name), (high, 1.0), (3, -11), **POINTS, xycoords=HIGH_UP, fontsize="small")
     row = backtest.accounts.loc[account]
     verdict = f"coverage {row['coverage']:.2%}, asked {backtest.level:.0%}: {row['verdict']}"
-    axes.set_title(f"{account}: {verdict}", pad=26)
+    axes.set_title(f"{plain(account)}: {verdict}", pad=26)
     axes.set(xlabel="day of the margin", ylabel="P&L of frozen positions, money")
     legend_above(axes)
     return money_axis(axes)

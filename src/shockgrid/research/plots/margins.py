@@ -22,6 +22,7 @@ from shockgrid.research.plots.style import (
     currency_of,
     money,
     money_axis,
+    plain,
 )
 
 LARGEST_MULTIPLE: Final = 10.0  #: of requirement: equity beyond it is drawn at the edge of the firm map
@@ -46,11 +47,11 @@ def requirement_waterfall(result: MarginResult, account: str, *, axes: Axes | No
         axes.annotate(
             money(amount), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=8
         )
-    labels = [str(name).replace("_", "\n") for name in [*names, "requirement"]]
+    labels = [plain(name).replace("_", "\n") for name in [*names, "requirement"]]
     axes.set_xticks(range(len(labels)), labels, fontsize="small")
     axes.set_ylim(min(0.0, *np.minimum(starts, ends)), 1.1 * max(tops))
     binding = tree["name"].iloc[0]
-    title = f"Requirement of {account} ({binding} side)"
+    title = f"Requirement of {plain(account)} ({binding} side)"
     axes.set(title=title, xlabel="", ylabel=f"amount, {currency_of(result, account)}")
     return money_axis(axes)
 
@@ -69,7 +70,7 @@ def attribution_bars(
     table = result.positions
     own = table[table["margin_group"] == result.margin_group_of(account)]
     ordered = own.iloc[np.argsort(-own[column].abs().to_numpy(), kind="stable")]
-    labels = [f"{row.symbol}  x {row.quantity:,.0f}" for row in ordered[:MOST_BARS].itertuples()]
+    labels = [f"{plain(row.symbol)}  x {row.quantity:,.0f}" for row in ordered[:MOST_BARS].itertuples()]
     values = list(ordered[column][:MOST_BARS])
     if len(ordered) > MOST_BARS and column != "leave_one_out":
         labels.append(f"{len(ordered) - MOST_BARS} others")
@@ -83,7 +84,7 @@ def attribution_bars(
         "leave_one_out": "fall of the requirement without it",
         "stand_alone_loss": "loss by itself",
     }[column]
-    axes.set(title=f"Positions of {account}", xlabel=f"{words}, {currency_of(result, account)}")
+    axes.set(title=f"Positions of {plain(account)}", xlabel=f"{words}, {currency_of(result, account)}")
     axes.xaxis.set_major_formatter(FuncFormatter(amount_label))
     return axes
 
@@ -109,7 +110,7 @@ def firm_map(result: MarginResult, *, name: int = 3, axes: Axes | None = None) -
     axes.annotate("equity = requirement", (0.01, 1.0), (0, 3), **POINTS, xycoords=FAR_LEFT, fontsize="small")
     worst = np.argsort(equity - required, kind="stable")[:name]
     for rank, place in enumerate(worst[short[worst]]):
-        text = f"{names[place]} ({money(equity[place] - required[place])})"
+        text = f"{plain(names[place])} ({money(equity[place] - required[place])})"
         line = {"arrowstyle": "-", "color": LOSS, "linewidth": 0.6}
         spot = (required[place], cover[place])
         axes.annotate(text, spot, (20, -14 - 12 * rank), **POINTS, fontsize=8, arrowprops=line)

@@ -37,6 +37,11 @@ def as_png(axes: Axes) -> bytes:
     return buffer.getvalue()
 
 
+def plain(name: object) -> str:
+    """A name as a label: matplotlib reads what stands between dollar signs as mathematics."""
+    return str(name).replace("$", r"\$")
+
+
 def legend_above(axes: Axes) -> None:
     """A legend between the title and the picture."""
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize="small")

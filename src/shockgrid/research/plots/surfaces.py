@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -26,11 +25,12 @@ from shockgrid.research.plots.style import (
     money,
     money_axis,
     per_cent,
+    plain,
     shock_axes,
 )
 from shockgrid.research.surface import Surface
 
-MOST_RUNGS: Final = 41
+MOST_RUNGS, MOST_TICKS = 41, 9
 
 
 def heat_map(surface: Surface, *, excess: float | None = None, axes: Axes | None = None) -> Axes:
@@ -55,7 +55,7 @@ def heat_map(surface: Surface, *, excess: float | None = None, axes: Axes | None
     text = f"worst: {money(-surface.worst_loss)} at {price:+.1%}, vol {vol:+.1%}"
     axes.plot(price, vol, "X", color=NOTE, markeredgecolor="white", markersize=11, clip_on=False, label=text)
     legend_above(axes)
-    axes.set_title(f"P&L surface of {surface.name}", pad=26)
+    axes.set_title(f"P&L surface of {plain(surface.name)}", pad=26)
     return shock_axes(axes, surface)
 
 
@@ -75,7 +75,9 @@ def payoff_fan(
         axes.plot(points, values, "o", color=LOSS, markersize=5, label="points of the regime")
     axes.axhline(0.0, color=TOTAL, linewidth=0.8)
     axes.legend(frameon=False, fontsize="small")
-    axes.set(title=f"Payoff of {surface.name}", xlabel="price shock", ylabel=f"P&L, {surface.currency}")
+    axes.set(
+        title=f"Payoff of {plain(surface.name)}", xlabel="price shock", ylabel=f"P&L, {surface.currency}"
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(per_cent))
     return money_axis(axes)
 
@@ -103,11 +105,13 @@ def scenario_ladder(surface: Surface, *, excess: float | None = None, axes: Axes
         offset = (0, 3 if gain >= 0 else -11)
         if len(prices) <= MOST_BARS:
             axes.annotate(money(gain), (place, gain), offset, **POINTS, ha="center", fontsize=8)
-    step = -(-len(prices) // MOST_BARS)
-    axes.set_xticks(places[::step], [per_cent(price) for price in prices[::step]])
+    step = -(-len(prices) // MOST_TICKS)
+    shown = places[int(np.argmin(np.abs(prices))) % step :: step]
+    axes.set_xticks(shown, [per_cent(price) for price in prices[shown]])
+    axes.use_sticky_edges = False  # room above and below the bars for their figures
     axes.margins(y=0.12)
     axes.set(
-        title=f"Scenario ladder of {surface.name}",
+        title=f"Scenario ladder of {plain(surface.name)}",
         xlabel="price shock of every name",
         ylabel=f"P&L, {surface.currency}",
     )
