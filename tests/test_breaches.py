@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from small_desk import desk
 
 import shockgrid as sg
 from shockgrid.desk.breaches import PROFILES, Breaches
@@ -52,7 +53,7 @@ def test_from_watch_to_breach_and_back() -> None:
         found.update(figures(marks), NOON + minute * MINUTE)
         assert state(found) == expected, marks
     told = found.log
-    assert told["state"].tolist() == ["watch", "breach", "watch", "clear"]
+    assert told["state_after"].tolist() == ["watch", "breach", "watch", "clear"]
     assert told["deficit"].tolist() == pytest.approx([0.0, 0.01, 0.0, 0.0])
     assert (told["action"] == "").all()
 
@@ -107,7 +108,32 @@ def test_a_batch_waits_for_the_close() -> None:
     found.update(figures(50.0), NOON)
     assert state(found) == "breach"
     told = found.close(NOON + timedelta(hours=3))
-    assert (told["state"].tolist(), told["action"].tolist()) == (["confirmed"], ["propose"])
+    assert (told["state_after"].tolist(), told["action"].tolist()) == (["confirmed"], ["propose"])
+
+
+def test_changes_of_a_desk_are_read_as_its_accounts_are() -> None:
+    """What a tick returns, its frame, and the whole accounts frame lead to the same states."""
+    live = desk(A=-7_000.0)
+    found = [Breaches(live.accounts, live.time) for _ in range(3)]
+    told = live.tick({"underlying": ["X"], "spot": [80.0]})
+    logs = [
+        each.update(figures, live.time)
+        for each, figures in zip(found, (told, told.frame, live.accounts), strict=True)
+    ]
+    assert logs[0][["margin_group", "state_before", "state_after"]].to_numpy().tolist() == [
+        ["A", "clear", "breach"]
+    ]
+    for log in logs[1:]:
+        pd.testing.assert_frame_equal(log, logs[0], check_exact=True)
+
+
+def test_a_stranger_touches_nobody() -> None:
+    """Figures of a margin group that is not watched change no state, nor the time of the last update."""
+    found = watched("automatic")
+    with pytest.raises(sg.InputError, match="watched"):
+        found.update(figures(50.0).assign(margin_group="B"), NOON + MINUTE)
+    assert state(found) == "clear"
+    found.update(figures(200.0), NOON)
 
 
 def test_time_does_not_run_backwards() -> None:

@@ -121,7 +121,7 @@ def test_changes_are_read_like_a_frame() -> None:
     told = desk.tick({"underlying": ["X"], "spot": [97.0]})
     assert len(told) == len(told.frame) > 0
     assert list(told.columns) == list(COLUMNS)
-    before, after = told["excess_before"], told.set_index("margin_group")["excess"]
+    before, after = told["excess_before"], told.set_index("margin_group")["excess_after"]
     assert (before.to_numpy() != after.to_numpy()).any()
     frame = told.frame.copy()
     desk.tick({"underlying": ["X"], "spot": [95.0]})

@@ -21,7 +21,7 @@ def test_between_quotes_the_model_moves_and_the_mark_stays() -> None:
     live = desk()
     told = live.tick(pd.DataFrame([{"underlying": "X", "spot": 110.0}]))
     assert told["margin_group"].tolist() == ["A"]
-    assert told["equity_at_marks"].iloc[0] == pytest.approx(1000.0 + 11_000.0 - 350.0, abs=CENT)
+    assert told["equity_at_marks_after"].iloc[0] == pytest.approx(1000.0 + 11_000.0 - 350.0, abs=CENT)
     years, factor = 30.0 / 365.0, np.exp(-0.05 * 30.0 / 365.0)
     model = sg.price_european(
         forwards=110.0 / factor,
@@ -31,7 +31,7 @@ def test_between_quotes_the_model_moves_and_the_mark_stays() -> None:
         discount_factors=factor,
         is_call=True,
     )
-    assert told["equity_at_model"].iloc[0] == pytest.approx(12_000.0 - 100.0 * float(model), abs=CENT)
+    assert told["equity_at_model_after"].iloc[0] == pytest.approx(12_000.0 - 100.0 * float(model), abs=CENT)
 
 
 def test_a_new_quote_moves_the_mark_and_the_vol() -> None:
@@ -137,14 +137,14 @@ def test_a_fair_fill_changes_no_equity_and_a_bad_one_puts_its_account_in_doubt()
     )
     assert row(live)["equity_at_marks"] == pytest.approx(before, abs=1e-9)
     assert live.rejects["code"].tolist() == ["E_INSTRUMENT", "E_ACCOUNT"]
-    assert told.set_index("margin_group").loc["B", "reliability"] == "PARTIAL"
-    assert told.set_index("margin_group").loc["A", "reliability"] == "OK"
+    assert told.set_index("margin_group").loc["B", "reliability_after"] == "PARTIAL"
+    assert told.set_index("margin_group").loc["A", "reliability_after"] == "OK"
 
 
 def test_deposits() -> None:
     live = desk()
     told = live.deposit("A", 25.0)
-    assert (told["excess"] - told["excess_before"]).tolist() == pytest.approx([25.0])
+    assert (told["excess_after"] - told["excess_before"]).tolist() == pytest.approx([25.0])
     for account, amount, code in (("Z", 1.0, "E_ACCOUNT"), ("A", float("nan"), "E_NONFINITE")):
         assert live.deposit(account, amount).empty
         assert live.rejects["code"].iloc[-1] == code

@@ -52,7 +52,7 @@ def test_a_spot_that_is_fresh_again_takes_the_flag_away() -> None:
     live = sg.Desk(book([("A", "X", 1.0)]), old, sg.tims(), backend=BACKEND)
     assert row(live)["reliability"] == "STALE"
     told = live.tick(pd.DataFrame([{"underlying": "X", "spot": 100.0, "quote_utc": AS_OF}]))
-    assert told["reliability"].tolist() == ["OK"]
+    assert told["reliability_after"].tolist() == ["OK"]
 
 
 def test_rolling_takes_time_and_nothing_else() -> None:

@@ -82,9 +82,28 @@ def test_columns_that_the_door_has_to_see() -> None:
     live = desk()
     assert len(live.tick({"underlying": ["X", "Q"], "spot": [101.0, 1.0]})) == 1
     assert live.rejects[["line", "key", "code"]].to_numpy().tolist() == [[3, "Q", "E_UNDERLYING"]]
-    for columns in ({"underlying": ["X"], "spot": [1.0, 2.0]}, {"symbol": CALL, "vol": 0.2}):
+    for columns in (
+        {"underlying": ["X"], "spot": [1.0, 2.0]},
+        {"symbol": CALL, "vol": 0.2},
+        {"underlying": "XY", "spot": [90.0, 40.0]},
+        {"underlying": ["X", "Y"], "spot": 90.0},
+        {"underlying": iter(["X"]), "spot": [90.0]},
+    ):
         with pytest.raises(sg.InputError, match="one length"):
             live.tick(columns)
+
+
+def test_rows_of_columns_are_by_place_whatever_else_they_say() -> None:
+    """Labels of a column move nothing, beside a bad row neither; a number that is masked is none."""
+    names, spots = ["X", "Y", "Q"], pd.Series([90.0, 40.0, 7.0], index=[1, 0, 2])
+    for count in (2, 3):
+        live = desk()
+        live.tick({"underlying": pd.Series(names[:count]), "spot": spots[:count]})
+        assert live.market.underlyings.spots.tolist() == [90.0, 40.0]
+    live = desk()
+    live.tick({"underlying": ["X", "Y"], "spot": np.ma.array([90.0, 40.0], mask=[False, True])})
+    assert live.market.underlyings.spots.tolist() == [90.0, 50.0]
+    assert live.rejects["code"].tolist() == ["E_NONFINITE"]
 
 
 def test_a_changed_market_has_its_own_names() -> None:

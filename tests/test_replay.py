@@ -73,7 +73,7 @@ def test_a_tape_drives_the_desk(tmp_path: Path) -> None:
     for name in ("tape.csv", "tape.parquet"):
         desk, found = steps(tmp_path / name.replace(".", "_"), tape(tmp_path / name))
         assert [len(step.changes) for step in found] == [1, 1, 1]
-        assert [step.breaches["state"].tolist() for step in found] == [[], ["breach"], ["clear"]]
+        assert [step.breaches["state_after"].tolist() for step in found] == [[], ["breach"], ["clear"]]
         assert found[1].breaches["deficit"].tolist() == pytest.approx([1400.0])
         assert desk.time == START + timedelta(minutes=9)
         assert desk.gaps == 1
@@ -127,7 +127,7 @@ def test_snapshots_are_rolled_through(tmp_path: Path) -> None:
     found = list(snapshots(folder))
     assert [item.underlyings.spots[0] for item in found] == [100.0, 80.0]
     desk, told = steps(tmp_path / "own", found[1:])
-    assert told[0].breaches["state"].tolist() == ["breach"]
+    assert told[0].breaches["state_after"].tolist() == ["breach"]
     full = sg.margin(desk.book, desk.market, sg.tims(), backend=BACKEND).accounts
     pd.testing.assert_frame_equal(desk.accounts, full, check_exact=True)
     market_folder(folder / "again", 80.0, timedelta(days=1))

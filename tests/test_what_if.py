@@ -46,7 +46,7 @@ def test_an_order_is_what_the_book_with_it_asks() -> None:
     assert told["requirement_before"] == pytest.approx(1500.0, abs=CENT)
     expected = figures([*before, ("A", CALL, -2.0)], 5_700.0)
     for name in ("exchange_requirement", "requirement", "equity_at_marks", "excess"):
-        assert told[name] == expected[name]
+        assert told[f"{name}_after"] == expected[name]
     assert told["premium"] == pytest.approx(700.0, abs=CENT)
     pd.testing.assert_frame_equal(live.accounts, state, check_exact=True)
 
@@ -59,7 +59,7 @@ def test_a_what_if_is_the_trade_itself(regime: Any) -> None:
     live.trade(pd.DataFrame([fill]))
     row = live.accounts.set_index("margin_group").loc[told["margin_group"].iloc[0]]
     for name in ("exchange_requirement", "house_requirement", "requirement", "equity_at_marks", "excess"):
-        assert told[name].iloc[0] == row[name] or pd.isna(row[name])
+        assert told[f"{name}_after"].iloc[0] == row[name] or pd.isna(row[name])
 
 
 def test_the_largest_order_may_lie_beyond_sizes_that_do_not_fit() -> None:
@@ -87,7 +87,7 @@ def test_sizes_are_those_found_one_by_one(shares: int, calls: int, cash: int, si
         {"case": str(size), "account": "A", "symbol": symbol, "quantity": sign * size}
         for size in range(1, most + 1)
     ]
-    fits = live.what_ifs(pd.DataFrame(orders))["excess"].to_numpy() >= 0.0
+    fits = live.what_ifs(pd.DataFrame(orders))["excess_after"].to_numpy() >= 0.0
     assert live.max_size("A", symbol, side, largest=most) == max(
         (size for size, fit in zip(range(1, most + 1), fits, strict=True) if fit), default=0
     )
@@ -98,8 +98,8 @@ def test_working_orders_count_where_they_hurt() -> None:
     live = desk([("A", "X", 100.0)], 0.0)
     orders = [{"symbol": "X", "quantity": -100.0}, {"symbol": "Y", "quantity": 100.0}]
     told = live.working_orders("A", orders).set_index(["class_group", "filled"])
-    assert told.loc[("", "worst"), "requirement"] == pytest.approx(1500.0 + 750.0, abs=CENT)
-    assert told.loc[("X", "sells"), "requirement"] == pytest.approx(0.0, abs=CENT)
+    assert told.loc[("", "worst"), "requirement_after"] == pytest.approx(1500.0 + 750.0, abs=CENT)
+    assert told.loc[("X", "sells"), "requirement_after"] == pytest.approx(0.0, abs=CENT)
 
 
 def test_what_cannot_be_booked_is_refused_by_name() -> None:
@@ -108,6 +108,8 @@ def test_what_cannot_be_booked_is_refused_by_name() -> None:
         live.what_if("A", [{"symbol": "nothing", "quantity": 1.0}])
     with pytest.raises(sg.InputError, match="account"):
         live.what_if("B", [{"symbol": "X", "quantity": 1.0}])
+    with pytest.raises(sg.InputError, match="account"):
+        live.what_if(["A"], [{"symbol": "X", "quantity": 1.0}])  # type: ignore[arg-type]
     with pytest.raises(sg.InputError, match="buy or sell"):
         live.max_size("A", "X", "hold")
     two = desk([("A", "X", 1.0), ("B", "X", 1.0)], 0.0)
@@ -129,6 +131,6 @@ def test_any_text_names_a_case_and_an_unknown_account_is_told() -> None:
     order = {"account": account, "symbol": "X", "quantity": 1.0}
     told = live.what_ifs(pd.DataFrame([{"case": "", **order}, {"case": "1", **order}]))
     assert told["case"].tolist() == ["", "1"]
-    assert told["requirement"].iloc[0] == told["requirement"].iloc[1]
+    assert told["requirement_after"].iloc[0] == told["requirement_after"].iloc[1]
     with pytest.raises(sg.InputError, match="expected an account"):
         live.what_ifs(pd.DataFrame([{"case": "1", **order, "account": "nobody"}]))

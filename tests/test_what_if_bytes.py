@@ -80,7 +80,7 @@ def booked(live: sg.Desk, orders: list[dict[str, Any]], regime: Any, backend: An
     return sg.margin(other.book, other.market, regime, backend=backend).accounts.set_index("margin_group")
 
 
-def same_bytes(told: Any, row: pd.Series, suffix: str = "") -> None:
+def same_bytes(told: Any, row: pd.Series, suffix: str = "_after") -> None:
     for name in FIGURES:
         pair = np.array([told[f"{name}{suffix}"], row[name]], np.float64).view(np.int64)
         assert pair[0] == pair[1] or np.isnan([told[f"{name}{suffix}"], row[name]]).all(), name
@@ -145,7 +145,7 @@ def test_positions_that_cannot_be_priced_stay_what_they_are() -> None:
         for order in (sale, more):
             told = live.what_ifs(pd.DataFrame([{"case": "c", **order}])).iloc[0]
             same_bytes(told, booked(live, [order], sg.tims(), live.backend).loc["A"])
-            assert told["requirement"] > 0.0
+            assert told["requirement_after"] > 0.0
 
 
 @pytest.mark.parametrize("name", ["policy", "by product", "tail"])
@@ -157,6 +157,21 @@ def test_the_first_position_of_a_firm_that_holds_nothing(name: str) -> None:
     told = live.what_ifs(pd.DataFrame([{"case": "c", **order}])).iloc[0]
     same_bytes(told, booked(live, [order], MORE[name], live.backend).loc["B"])
     assert live.working_orders("B", [{"symbol": "X", "quantity": 0.0}]).empty
+
+
+@pytest.mark.parametrize("name", ["tail", "joint"])
+def test_a_second_portfolio_group_is_offset_against_the_first(name: str) -> None:
+    """Nothing is cut off a gain that is alone, and part of it as soon as a second name is there."""
+    rows = pd.DataFrame([("A", "DC110_45.0", 9.0)], columns=["account", "symbol", "quantity"])
+    accounts = pd.DataFrame([("A", 1e5), ("B", 1e5)], columns=["account", "cash"])
+    live = sg.Desk(sg.Book.from_frames(rows, accounts), priced(), MORE[name])
+    for account, symbol in (("A", "XC90_3.0"), ("B", "Y"), ("B", "X")):
+        order = {"account": account, "symbol": symbol, "quantity": -3.0, "price": 86.0}
+        told = live.what_ifs(pd.DataFrame([{"case": "c", **order}])).iloc[0]
+        live.trade(pd.DataFrame([order]))
+        full = sg.margin(live.book, live.market, MORE[name]).accounts
+        pd.testing.assert_frame_equal(live.accounts, full, check_exact=True)
+        same_bytes(told, full.set_index("margin_group").loc[account])
 
 
 @pytest.mark.parametrize("name", ["policy", "by product"])
@@ -200,6 +215,8 @@ def test_the_premium_is_what_the_orders_bring_in() -> None:
         ({"symbol": "BTC-PERP", "quantity": 1.0, "price": 0.0}, "price"),
         ({"symbol": None, "quantity": 1.0}, "symbol"),
         ({"quantity": 1.0}, "symbol"),
+        ({"symbol": "X", "quantity": 1.0, "prise": 3.0}, "prise"),
+        ({"symbol": "X", "quantity": 1.0, "account": "A1"}, "account"),
     ],
 )
 def test_a_bad_order_is_refused_by_its_column(order: dict[str, Any], column: str) -> None:

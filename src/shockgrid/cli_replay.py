@@ -158,16 +158,18 @@ def live_view(screen: Console) -> Iterator[View]:
 
 
 def _sentence(row: object) -> str:
-    at, group, before, state = (getattr(row, name) for name in ("at", "margin_group", "before", "state"))
+    at, group, before, after = (
+        getattr(row, name) for name in ("at", "margin_group", "state_before", "state_after")
+    )
     deficit, action, reason = (getattr(row, name) for name in ("deficit", "action", "reason"))
     short = f", short {money(deficit)}" if deficit else ""
     why = f", waits for {reason}" if reason else f", {action}" if action else ""
-    return f"{at:%Y-%m-%d %H:%M:%S} {group}: {before} -> {state}{short}{why}"
+    return f"{at:%Y-%m-%d %H:%M:%S} {group}: {before} -> {after}{short}{why}"
 
 
 def _print_end(screen: Console, desk: Desk, steps: list[Step], breaches: Breaches) -> None:
     slowest = max(steps, key=lambda step: step.seconds, default=None)
-    counts = breaches.log["state"].value_counts().to_dict()
+    counts = breaches.log["state_after"].value_counts().to_dict()
     codes = desk.rejects["code"].value_counts().to_dict()
     told = {
         "updates": f"{len(steps):,}, {desk.dropped:,} rows or updates dropped, {desk.gaps:,} missing",

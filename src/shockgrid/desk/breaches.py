@@ -25,7 +25,7 @@ STATES = ("clear", "watch", "breach", "confirmed")
 CLEAR, WATCH, BREACH, CONFIRMED = range(4)
 WATCH_FROM = 0.9  #: of equity, used by the requirement
 HALF_A_CENT = 0.005
-LOG_COLUMNS = ("at", "margin_group", "before", "state", "deficit", "action", "reason")
+LOG_COLUMNS = ("at", "margin_group", "state_before", "state_after", "deficit", "action", "reason")
 DOUBTED = ("PARTIAL", "UNRELIABLE")
 
 
@@ -94,8 +94,8 @@ class Breaches:
 
     @property
     def log(self) -> pd.DataFrame:
-        """Every change of state: at, margin_group, before, state, deficit, action ("" where nothing may be
-        done) and reason (what still keeps a breach from being confirmed)."""
+        """Every change of state: at, margin_group, state_before, state_after, deficit, action ("" where
+        nothing may be done) and reason (what still keeps a breach from being confirmed)."""
         if not self._log:
             return pd.DataFrame(columns=list(LOG_COLUMNS))
         return pd.concat(self._log, ignore_index=True)
@@ -103,19 +103,25 @@ class Breaches:
     def update(self, figures: pd.DataFrame | Changes, at: datetime) -> pd.DataFrame:
         """Take new figures of some margin groups (a frame of changes, or of accounts); the new log rows.
 
-        Raises InputError where ``at`` is before the last update: older figures must not undo newer ones.
+        Raises InputError where ``at`` is before the last update: older figures must not undo newer ones; or
+        where a margin group is not one that is watched.
         """
-        self._advance(at)
         codes = np.asarray(self._index.get_indexer(pd.Index(figures["margin_group"])), np.intp)
+        if (codes < 0).any():
+            problem = "expected a margin group that is watched"
+            name = str(figures["margin_group"].iloc[int((codes < 0).argmax())])
+            raise InputError(problem, column="margin_group", value=name)
+        self._advance(at)
+        suffix = "_after" if "requirement_after" in figures.columns else ""
         used, marks, model = (
-            figures[name].to_numpy(np.float64)
+            figures[f"{name}{suffix}"].to_numpy(np.float64)
             for name in ("requirement", "equity_at_marks", "equity_at_model")
         )
         deficits = np.maximum(used - marks, 0.0)
         short = deficits >= HALF_A_CENT
         self._seen[codes] = np.where(short & (used - model >= HALF_A_CENT), self._seen[codes] + 1, 0)
         self._deficits[codes] = deficits
-        self._doubted[codes] = figures["reliability"].isin(DOUBTED).to_numpy(bool)
+        self._doubted[codes] = figures[f"reliability{suffix}"].isin(DOUBTED).to_numpy(bool)
         before = self.states.copy()
         fresh = codes[short & (before[codes] < BREACH)]
         self._since[fresh] = self._at
@@ -165,8 +171,8 @@ class Breaches:
         columns: dict[str, Any] = {
             "at": pd.Timestamp(self._at, tz="UTC"),
             "margin_group": self.names[rows],
-            "before": np.array(STATES, object)[before[rows]],
-            "state": np.array(STATES, object)[self.states[rows]],
+            "state_before": np.array(STATES, object)[before[rows]],
+            "state_after": np.array(STATES, object)[self.states[rows]],
             "deficit": self._deficits[rows],
             "action": np.array(actions, object),
             "reason": reasons[rows],

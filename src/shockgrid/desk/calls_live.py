@@ -12,6 +12,7 @@ import pandas as pd
 from shockgrid.desk.breaches import CONFIRMED, Breaches
 from shockgrid.desk.calls_desk import CallDesk, RunOutcome
 from shockgrid.desk.calls_plan import Evidence
+from shockgrid.desk.changes import Changes
 from shockgrid.desk.desk import Desk
 from shockgrid.market import Market
 from shockgrid.requirement.margin import named_regimes, programs_by_name
@@ -33,7 +34,7 @@ class LiveCalls:
             for _, regime in sorted(named_regimes(programs_by_name(desk.regime_or_policy)).items())
         )
 
-    def update(self, changes: pd.DataFrame) -> RunOutcome | None:
+    def update(self, changes: pd.DataFrame | Changes) -> RunOutcome | None:
         """Take what ``Desk.tick``, ``trade``, ``deposit`` or ``roll`` returned; None where nothing follows.
 
         Raises

@@ -12,7 +12,7 @@ import pandas as pd
 from shockgrid.arrays import Codes, Mask, Texts
 
 WATCHED = ("requirement", "equity_at_marks", "equity_at_model", "excess", "reliability")
-COLUMNS = ("margin_group", *(column for name in WATCHED for column in (f"{name}_before", name)))
+COLUMNS = ("margin_group", *(f"{name}_{when}" for name in WATCHED for when in ("before", "after")))
 
 
 class Change(NamedTuple):
@@ -26,8 +26,8 @@ class Changes:
     """The margin groups of which a watched column changed by a bit or more, a row each.
 
     ``arrays`` holds those of ``COLUMNS``, in each margin group's currency. ``frame`` is the same as a
-    DataFrame, made when it is first asked for; so is whatever else a DataFrame has: ``changes["excess"]``,
-    ``changes.set_index("margin_group")``.
+    DataFrame, made when it is first asked for; so is whatever else a DataFrame has:
+    ``changes["excess_after"]``, ``changes.set_index("margin_group")``.
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Changes:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """One row per margin group: ``COLUMNS``."""
-        texts = ("margin_group", "reliability_before", "reliability")
+        texts = ("margin_group", "reliability_before", "reliability_after")
         found, index = dict(self.arrays), pd.RangeIndex(len(self))
         for name in texts:  # no search for a narrower type
             found[name] = pd.Series(found[name], index, dtype=object, copy=False)
@@ -73,7 +73,7 @@ def changes_of(names: Texts, change: Change, columns: Mapping[str, Any]) -> Chan
         rows = slice(None)
     found = {"margin_group": names[change.codes[rows]]}
     for name in WATCHED:
-        found[f"{name}_before"], found[name] = before[name][rows], after[name][rows]
+        found[f"{name}_before"], found[f"{name}_after"] = before[name][rows], after[name][rows]
     return Changes(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from shockgrid.book import LARGEST_QUANTITY
 from shockgrid.columns import LARGEST_PRICE
 from shockgrid.desk.case_columns import CaseDesk
 from shockgrid.desk.cases import Orders
+from shockgrid.desk.doors import require_kind
 from shockgrid.desk.fills import read_fills
 from shockgrid.errors import InputError
 
@@ -22,6 +23,7 @@ KEYS = {"symbol", "quantity", "price"}
 
 def account_of(desk: CaseDesk, account: str) -> int:
     """Row of an account; InputError where there is none of that name."""
+    require_kind(account, str, "account")
     try:
         return int(desk.live.accounts_index.get_loc(account))
     except KeyError:
@@ -37,7 +39,8 @@ def read_cases(desk: CaseDesk, source: Any) -> tuple[Texts, Codes, Orders]:
 
     Raises
     ------
-    InputError : an order cannot be booked, or the orders of a case are of two margin groups.
+    InputError : a column is unknown, an order cannot be booked, or the orders of a case are of two margin
+        groups.
     """
     frame, live = _framed(source), desk.live
     given = frame["price"] if "price" in frame else pd.Series(np.nan, frame.index)
@@ -68,7 +71,9 @@ def read_orders(desk: CaseDesk, account: str, source: Any) -> tuple[int, Orders]
     plain = _plain(desk, row, source)
     if plain is not None:
         return group, plain
-    return group, read_cases(desk, pd.DataFrame(source).assign(case="orders", account=account))[2]
+    frame = pd.DataFrame(source)
+    _require_known(frame, KEYS)
+    return group, read_cases(desk, frame.assign(case="orders", account=account))[2]
 
 
 def in_sizes(order: Orders, quantities: Sequence[float]) -> Orders:
@@ -89,7 +94,16 @@ def _framed(source: Any) -> pd.DataFrame:
         if column not in frame:
             problem = "required column is missing"
             raise InputError(problem, table="orders", column=column)
+    _require_known(frame, {"case", "account", *KEYS})
     return frame.assign(case=frame["case"].astype(str))
+
+
+def _require_known(frame: pd.DataFrame, known: Set[str]) -> None:
+    """Raise InputError for a column that no order has: a price that is spelled wrong would be the mark."""
+    for column in frame.columns:
+        if column not in known:
+            problem = f"unknown column, expected {', '.join(sorted(known))}"
+            raise InputError(problem, table="orders", column=str(column))
 
 
 def _plain(desk: CaseDesk, account: int, source: Any) -> Orders | None:

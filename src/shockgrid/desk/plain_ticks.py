@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -55,11 +55,20 @@ def tick_frame(source: Any) -> Any:
 
 
 def as_frame(source: Any) -> Any:
-    """The same as a DataFrame. Raises InputError where columns are not of one length."""
+    """The same as a DataFrame, row by row whatever labels a column has.
+
+    Raises InputError where columns are not of one length, or one is no column.
+    """
     if not isinstance(source, Mapping):
         return source
+    columns = {}
+    for name, column in source.items():
+        if not _is_column(column):
+            problem = "expected columns of one length"
+            raise InputError(problem, table="ticks", column=str(name), value=repr(column)[:60])
+        columns[name] = column.array if isinstance(column, pd.Series) else column
     try:
-        return pd.DataFrame(dict(source))
+        return pd.DataFrame(columns)
     except ValueError as error:
         problem = f"expected columns of one length: {error}"
         raise InputError(problem, table="ticks") from error
@@ -74,6 +83,8 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     columns = list(source)
     named = [column for column in columns if column in NAMES]
     if len(named) != 1 or len(columns) < 2 or len(set(columns)) < len(columns):
+        return None
+    if not _is_column(source[named[0]]):
         return None
     numbers = dict[str, Floats]()
     for column in columns:
@@ -100,6 +111,10 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank)
 
 
+def _is_column(column: Any) -> bool:
+    return isinstance(column, Sized) and not isinstance(column, str)
+
+
 def _quotes(places: Codes, numbers: Mapping[str, Floats], market: Market) -> PlainTicks | None:
     table, blank = market.instruments, np.full(len(places), np.nan)
     marks, bids, asks = (numbers.get(name) for name in ("mark", "bid", "ask"))
@@ -122,8 +137,8 @@ def _quotes(places: Codes, numbers: Mapping[str, Floats], market: Market) -> Pla
 
 def _number(column: Any, most: float, zero: bool) -> Floats | None:
     """A column of numbers that are all finite and within their limits; None where one is not."""
-    values = np.asarray(column)
-    if values.ndim != 1 or values.dtype.kind not in "fiu":
+    values = np.asanyarray(column)
+    if isinstance(values, np.ma.MaskedArray) or values.ndim != 1 or values.dtype.kind not in "fiu":
         return None
     values = values.astype(np.float64, copy=False)
     inside = (values >= 0.0 if zero else values > 0.0) & (values <= most)  # NaN is not

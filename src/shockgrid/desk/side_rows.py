@@ -47,7 +47,8 @@ class FoldedRows:
     def build(self, kept: FoldedRows | None, redone: Collection[str]) -> None:
         """Work out every portfolio group, but take over from ``kept`` those that are not to be ``redone``."""
         for name in self._order:
-            if kept is not None and name in kept._results and name not in redone:
+            known = kept is not None and name in kept._results and name not in redone
+            if kept is not None and known and not self._recounted(kept, name):
                 self._results[name], self._joint[name] = kept._results[name], kept._joint[name]
             else:
                 self._work_out(name)
@@ -85,6 +86,12 @@ class FoldedRows:
     def joint_worst(self, index: JointIndex) -> Reduced:
         """What the joint rows of these margin groups are reduced to."""
         return index.reduced(self._joint, self.evaluator.regime.tree.reducer)
+
+    def _recounted(self, kept: FoldedRows, name: str) -> bool:
+        """Whether a margin group in these joint rows has more or fewer portfolio groups than before: what
+        offsets them depends on how many there are."""
+        own = np.concatenate([np.zeros(0, np.intp), *(part.margin_groups for part in kept._joint[name])])
+        return not np.array_equal(self._counts[own], kept._counts[own])
 
     def _work_out(self, name: str) -> None:
         result = self.evaluator.portfolio(self.evaluator.plan.portfolios[self._order[name]])

@@ -49,8 +49,8 @@ def read_ticks(
 
     Raises
     ------
-    InputError : a column is unknown, columns differ in length, or text stands where a column of numbers is
-        expected throughout.
+    InputError : a column is unknown, columns differ in length, one is a single value or an iterator, or text
+        stands where a column of numbers is expected throughout.
     """
     source = tick_frame(source)
     plain = plain_ticks(source, market, directory or Directory())

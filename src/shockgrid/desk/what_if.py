@@ -82,10 +82,10 @@ class WhatIf:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row: margin_group, each figure before (``..._before``) and after, premium."""
+        """One row: margin_group, each figure ``..._before`` and ``..._after``, premium."""
         row: dict[str, Any] = {"margin_group": self.margin_group}
         for name, before, after in zip(FIGURES, self.before, self.after, strict=True):
-            row |= {f"{name}_before": before, name: after}
+            row |= {f"{name}_before": before, f"{name}_after": after}
         return pd.DataFrame([{**row, "premium": self.premium}])
 
 
@@ -97,7 +97,7 @@ def what_if(setting: Setting, account: str, orders: Any) -> WhatIf:
 
     Raises
     ------
-    InputError : no such account, or an order cannot be booked.
+    InputError : no such account, a column is unknown, or an order cannot be booked.
     """
     desk = setting.desk
     code, read = read_orders(desk, account, orders)
@@ -121,12 +121,13 @@ def what_ifs(setting: Setting, orders: Any) -> pd.DataFrame:
 
     Returns
     -------
-    frame : case, margin_group, for each of ``FIGURES`` its value before and after, and ``premium``, the cash
-        that the orders bring in (> 0) or cost; in the margin group's currency.
+    frame : case, margin_group, each of ``FIGURES`` as ``..._before`` and ``..._after``, and ``premium``, the
+        cash that the orders bring in (> 0) or cost; in the margin group's currency.
 
     Raises
     ------
-    InputError : an order cannot be booked, or the orders of a case are of two margin groups.
+    InputError : a column is unknown, an order cannot be booked, or the orders of a case are of two margin
+        groups.
     """
     cases, groups, read = read_cases(setting.desk, orders)
     return pd.DataFrame({"case": cases, **_told(setting, groups, read)})
@@ -152,8 +153,8 @@ def working_orders(setting: Setting, account: str, orders: Any) -> pd.DataFrame:
     orders_of = _joined(read, [rows for *_, rows in kinds])
     told = pd.DataFrame(_told(setting, np.full(len(kinds), owner), orders_of))
     told = told.assign(class_group=[group for group, *_ in kinds], filled=[choice for _, choice, _ in kinds])
-    worst = told.loc[told.groupby("class_group")["excess"].idxmin()]
-    chosen = worst.index[worst["excess"] < worst["excess_before"]]
+    worst = told.loc[told.groupby("class_group")["excess_after"].idxmin()]
+    chosen = worst.index[worst["excess_after"] < worst["excess_before"]]
     if not len(chosen):
         return told
     together = np.logical_or.reduce([kinds[place][2] for place in chosen])
@@ -234,5 +235,5 @@ def _told(setting: Setting, groups: Codes, orders: Orders) -> dict[str, Any]:
     after, before = setting.columns(groups, orders), setting.desk.before(groups)
     columns: dict[str, Any] = {"margin_group": setting.desk.live.plan.margin_groups[groups]}
     for name in FIGURES:
-        columns[f"{name}_before"], columns[name] = before[name], after[name]
+        columns[f"{name}_before"], columns[f"{name}_after"] = before[name], after[name]
     return {**columns, "premium": after["premium"]}

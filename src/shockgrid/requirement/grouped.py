@@ -10,6 +10,8 @@ from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats, Mask
 
+FEW = 256  #: rows that are summed before a matrix of them would be made
+
 
 class Grouped:
     """n rows, each of one of ``size`` groups.
@@ -20,6 +22,11 @@ class Grouped:
 
     def __init__(self, codes: Codes, size: int) -> None:
         self.codes, self.size = codes, size
+
+    @cached_property
+    def _alone(self) -> bool:
+        """Whether row i is all that group i has."""
+        return len(self.codes) == self.size and bool((self.codes == np.arange(self.size)).all())
 
     @cached_property
     def _pointers(self) -> Codes:
@@ -56,6 +63,10 @@ class Grouped:
 
     def sums(self, values: Floats) -> Floats:
         """Sum of one number per row for each group, [size]."""
+        if len(self.codes) <= FEW:
+            return np.asarray(np.bincount(self.codes, values, self.size), np.float64)
+        if self._alone:
+            return values + 0.0
         found: Floats = self._matrix @ values
         return found
 
@@ -64,6 +75,8 @@ class Grouped:
 
         One row for each group, [size]; ``values`` are >= 0.
         """
+        if self._alone:
+            return np.where(eligible & (values >= 0.0), self.codes, -1)
         winners = np.full(self.size, -1, np.intp)
         if not len(self._held):
             return winners
