@@ -132,7 +132,7 @@ def test_what_nobody_holds_yet_is_priced_for_the_order(regime: str) -> None:
 
 
 def test_positions_that_cannot_be_priced_stay_what_they_are() -> None:
-    """A series that no table names, and a coin future bought at a price of 0, of which more is bought."""
+    """A series that no table names, and a coin future bought at a price of 0; no more of that is booked."""
     rows = [("A", "BTC-PERP", 2.0, 0.0), ("A", "X", 5.0, 90.0), ("A", "Y261218C00100000", -1.0, 1.0)]
     book = sg.Book.from_frames(
         pd.DataFrame(rows, columns=["account", "symbol", "quantity", "price_paid"]),
@@ -142,10 +142,11 @@ def test_positions_that_cannot_be_priced_stay_what_they_are() -> None:
     sale = {"account": "A", "symbol": "X", "quantity": -8.0, "price": 101.0}
     more = {"account": "A", "symbol": "BTC-PERP", "quantity": 3.0, "price": 60_000.0}
     with np.errstate(divide="ignore", invalid="ignore"):  # a price of 0 is worth -1 / 0 coin
-        for order in (sale, more):
-            told = live.what_ifs(pd.DataFrame([{"case": "c", **order}])).iloc[0]
-            same_bytes(told, booked(live, [order], sg.tims(), live.backend).loc["A"])
-            assert told["requirement_after"] > 0.0
+        told = live.what_ifs(pd.DataFrame([{"case": "c", **sale}])).iloc[0]
+        same_bytes(told, booked(live, [sale], sg.tims(), live.backend).loc["A"])
+    assert told["requirement_after"] > 0.0
+    with pytest.raises(sg.InputError, match="bought at a price of 0"):
+        live.what_ifs(pd.DataFrame([{"case": "c", **more}]))
 
 
 @pytest.mark.parametrize("name", ["policy", "by product", "tail"])

@@ -14,8 +14,8 @@ from shockgrid.cli_explain import margin_group_of
 from shockgrid.cli_views import money
 from shockgrid.desk.cures import Cures, cures
 from shockgrid.desk.liquidation import liquidation_plan
-from shockgrid.desk.liquidation_frames import CENT
 from shockgrid.desk.liquidation_result import LiquidationPlan
+from shockgrid.desk.liquidation_search import CENT
 from shockgrid.desk.planned_orders import with_orders
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_after import run_after
