@@ -21,7 +21,8 @@ from shockgrid.states import States
 
 #: Part of the memory, of the machine or its container, that each of two shelves may fill.
 SHARE = 8
-AT_ONCE = 2048  #: options read, or prepared, together
+AT_ONCE = 2048  #: options read together
+PREPARED = 65_536  #: options prepared together: what shares a life and a schedule is solved in one block
 CLAIM = 1024  #: contracts that a thread solves before it looks what others have solved meanwhile
 #: Grids of contracts from their first lattice nodes on; see ``_numpy_grid_solve.solve``.
 Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
@@ -44,10 +45,13 @@ class GridStore:
         self.most_lanes = memory_bytes() // (SHARE * LANE_BYTES)
         self._shelf, self._older = Shelf(self.most_lanes), Shelf(0)
 
-    def find(self, contracts: Contracts, lowest: Codes, highest: Codes) -> tuple[Floats, Codes]:
+    def find(
+        self, contracts: Contracts, lowest: Codes, highest: Codes, claim: int | None = None
+    ) -> tuple[Floats, Codes]:
         """Lanes [any, NODES], and places in them [n, V] of lattice nodes ``lowest`` to ``highest`` [n].
 
-        Beyond the highest, any place. What is in those lanes stays as it is.
+        Beyond the highest, any place. What is in those lanes stays as it is. ``claim`` contracts are solved
+        before this thread looks again; None for ``CLAIM``.
         """
         names, wanted, may_forget = _names(contracts), Wanted.between(lowest, highest), True
         while True:
@@ -56,15 +60,15 @@ class GridStore:
                 if not missing.any():
                     return self._shelf.lanes, places
                 may_forget = False  # else threads with large questions could take turns for ever
-                mine = self._claimed(names, missing)
+                mine = self._claimed(names, missing, claim or CLAIM)
                 if not len(mine):
                     self._changed.wait()
                     continue
             self._solve(names, contracts, wanted, mine, missing)
 
     def solve(self, contracts: Contracts, lowest: Codes, highest: Codes) -> None:
-        """Have these at hand."""
-        self.find(contracts, lowest, highest)
+        """Have these at hand; all that no other thread has claimed are solved together."""
+        self.find(contracts, lowest, highest, len(lowest))
 
     def _looked_for(self, names: list[bytes], wanted: Wanted, *, may_forget: bool) -> tuple[Mask, Codes]:
         """Which lanes are not there, and places of those that are, [n, V]."""
@@ -79,11 +83,11 @@ class GridStore:
         self._shelf.take(self._older, names, rows, wanted, missing)
         return self._shelf.missing(rows, wanted)
 
-    def _claimed(self, names: list[bytes], missing: Mask) -> Codes:
+    def _claimed(self, names: list[bytes], missing: Mask, claim: int) -> Codes:
         """Some contracts [m] that lack lanes and are in no thread's work: from here on in this one's."""
         lacking = np.flatnonzero(missing.any(axis=1)).tolist()
         free = {names[row]: row for row in lacking if names[row] not in self._in_work}
-        mine = list(free.items())[:CLAIM]
+        mine = list(free.items())[:claim]
         self._in_work.update(name for name, _ in mine)
         return np.array([row for _, row in mine], np.intp)
 
@@ -155,8 +159,8 @@ def prepare_grids(needed: list[tuple[Series, Floats]], store: GridStore) -> None
     columns = zip(*(_widened(contracts, width) for contracts, _, _ in parts), strict=True)
     joined = Contracts(*(np.concatenate(column) for column in columns))
     lowest, highest = (np.concatenate([part[index] for part in parts]) for index in (1, 2))
-    for start in range(0, len(lowest), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(lowest)))
+    for start in range(0, len(lowest), PREPARED):
+        rows = np.arange(start, min(start + PREPARED, len(lowest)))
         store.solve(joined.only(rows), lowest[rows], highest[rows])
 
 
