@@ -6,7 +6,7 @@ functions (``case_columns``). Regimes whose leaves are cut by expiry, or whose s
 are more than ``case_side.MOST_SCENARIOS``, go by a book of copies (``what_if_copies``). Both ways give the
 bytes of ``margin()`` over the book with the orders in it.
 
-Measured in README, "The desk". A single what-if of 0.23 ms is calls of NumPy on a few numbers each: reading
+Measured in benchmarks/README.md. A single what-if of 0.25 ms is calls of NumPy on a few numbers each: reading
 the order takes 11 us of it, booking and sorting 55, the leaves that are touched 31 (their sums 7), the
 regime's add-ons and formula 52, equity 11. Nothing is priced where what it touches was asked about since the
 last tick.
