@@ -40,7 +40,7 @@ DAYS = (10, 40, 90)
 def test_shares_of_an_expected_shortfall_by_hand(level: float, expected: list[float]) -> None:
     """Of four scenarios the worst 1, 2 and 2.5; of the last, half of one in two and a half."""
     pnl = np.array([[-3.0, -5.0, 1.0, 2.0]])
-    shares = sg.requirement.expected_shortfall(level).shares(pnl)  # type: ignore[attr-defined]
+    shares = sg.requirement.expected_shortfall(level).shares(pnl)
     assert shares[0].tolist() == pytest.approx(expected)
     assert -(shares * pnl).sum() == pytest.approx(sg.requirement.expected_shortfall(level)(pnl).losses[0])
 

@@ -75,7 +75,7 @@ def historical(
     """
     numbers = load(HistoricalParameters, parameters, PARAMETERS)
     level = numbers.level.value
-    reducers = {
+    reducers: dict[str, Reducer] = {
         "expected_shortfall": expected_shortfall(level),
         "value_at_risk": value_at_risk(level, quantile),
     }
@@ -155,6 +155,7 @@ class Quantile:
         return shares
 
     def _quantiles(self, pnl: Floats) -> Floats:
+        # the stubs take the name of a method as a literal alone; it was checked when the regime was made
         quantiles: Floats = np.quantile(-pnl, self.level, axis=1, method=self.method)  # type: ignore[call-overload]
         return quantiles
 

@@ -45,7 +45,7 @@ def shares_of(reducer: Reducer, pnl: Floats, scenarios: Codes) -> tuple[Codes, F
     return every, np.asarray(several(pnl), np.float64)
 
 
-def expected_shortfall(level: float) -> Reducer:
+def expected_shortfall(level: float) -> Shortfall:
     """Reducer: mean loss over the worst (1 - level) share of the scenarios, not below zero.
 
     With n scenarios the worst (1 - level) x n count in full and the next one with the remaining fraction

@@ -10,7 +10,7 @@ from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.errors import InputError
 
 SIZE: Final = 0.05  #: of every test
-CHI_SQUARE_1, CHI_SQUARE_2 = 3.841458820694124, 5.991464547107979  #: 95 % points, 1 and 2 degrees of freedom
+CHI_SQUARE_1 = 3.841458820694124  #: 95 % point, one degree of freedom
 #: where yellow and red begin: cumulative probabilities of 95 % and 99.99 % (Basel Committee, "Supervisory
 #: framework for the use of 'backtesting' ...", January 1996, table 2), at 5 and 10 exceptions of 250 at 1 %
 GREEN, YELLOW = 0.95, 0.9999
