@@ -12,7 +12,7 @@ from test_calls import accounts
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_desk import CallDesk, RunOutcome
 from shockgrid.desk.calls_plan import Evidence
-from shockgrid.desk.calls_states import Call
+from shockgrid.desk.calls_states import Call, replay
 from shockgrid.desk.ledger import Ledger
 
 CALENDAR = SessionCalendar.new_york()
@@ -38,6 +38,11 @@ class Desk:
     def record(self, call: str, event: str, when: str, **more: Any) -> Call:
         return self.desk.record(call, event, at(when), operator="ann", **more)
 
+    def checked(self) -> None:
+        """Replay of the ledger is the live state, and the chain holds."""
+        assert replay(row.event for row in self.ledger.rows()) == self.desk.calls
+        self.ledger.verify()
+
     @property
     def states(self) -> dict[str, tuple[str, int]]:
-        return {name: (call.state, call.outstanding_cents) for name, call in self.desk.calls.by_id.items()}
+        return {name: (call.state, call.outstanding_units) for name, call in self.desk.calls.by_id.items()}

@@ -1,11 +1,16 @@
 """Shared by all tests: the folder of reference data, a deterministic hypothesis profile, --require-gpu."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from call_desk import Desk
+    from ledger_places import Place
 
 if find_spec("hypothesis"):  # a machine with a GPU may have no more than the tests marked gpu need
     from hypothesis import settings
@@ -50,3 +55,48 @@ def cboe(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def coins(shared: Path) -> Path:
     return shared / "data" / "deribit-okx-2026"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> "Iterator[Desk]":
+    """A desk of margin calls over a new ledger; in the end replay must be its live state."""
+    from call_desk import Desk
+
+    made = Desk(tmp_path / "calls.db")
+    yield made
+    made.checked()
+    made.ledger.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL database on a server that goes away with the tests."""
+    from postgres_server import missing, server
+
+    lacking = missing()
+    if lacking:
+        if os.environ.get("CI"):
+            pytest.fail(lacking)
+        pytest.skip(lacking)
+    with server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> "Place":
+    """Where a ledger may lie, once for each store: in a file, and on a server."""
+    from ledger_places import PostgresPlace, SqlitePlace
+
+    if request.param == "sqlite":
+        return SqlitePlace(tmp_path / "calls.db")
+    return PostgresPlace.emptied(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def called_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a firm and the run of it that gives reason for calls; nobody writes to it."""
+    from called_run import make_run
+
+    root = tmp_path_factory.mktemp("called")
+    make_run(root)
+    return root

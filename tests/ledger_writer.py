@@ -18,7 +18,7 @@ def event(number: int) -> Event:
         margin_group=str(number),
         kind="house",
         trade_date="2026-11-20",
-        cents=number + 1,
+        units=number + 1,
         due_utc="2026-11-24T21:00:00.000000+00:00",
         details='{"padding":"' + "x" * 400 + '"}',
     )

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shockgrid as sg
+from shockgrid.desk.calls_amounts import to_units
 from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
-from shockgrid.desk.calls_figures import to_cents
 from shockgrid.desk.calls_table import CURES, KINDS, call_rules
 
 CALENDAR = SessionCalendar.new_york()
@@ -157,24 +157,38 @@ def test_doubtful_figures_are_held(doubt: str) -> None:
     assert stale["action"].tolist() == ["call", "call"]
 
 
-def test_half_a_cent_makes_no_call() -> None:
-    just = accounts(equity_at_marks=89_999.996, house_requirement=90_000.0)
-    assert len(sg.margin_calls(just, NOON, CALENDAR)) == 0
-    cent = sg.margin_calls(accounts(equity_at_marks=89_999.99, house_requirement=0.0), NOON, CALENDAR)
-    assert cent["deficit"].tolist() == [0.01]
+@pytest.mark.parametrize(
+    ("equity", "needed", "deficit"),
+    [
+        (89_999.99, 90_000.0, [0.01]),
+        (89_999.996, 90_000.0, [0.01]),  # a deficit rounds up
+        (89_999.999_999_9, 90_000.0, []),  # what sums of binary fractions are off by is no deficit
+        (90_000.001, 90_000.004, []),  # the requirement, to the cent, is covered
+        (90_000.006, 90_000.0055, []),  # not below the requirement, although that is 90,000.01 to the cent
+        (89_999.996, 90_000.005, [0.02]),
+    ],
+)
+def test_what_is_less_than_a_cent(equity: float, needed: float, deficit: list[float]) -> None:
+    rows = accounts(equity_at_marks=equity, exchange_requirement=needed, house_requirement=0.0)
+    called = sg.margin_calls(rows, NOON, CALENDAR)
+    assert called["deficit"].tolist() == deficit
+    shown = called["exchange_requirement"] - called["equity"]
+    assert shown.tolist() == pytest.approx(deficit, abs=1e-9), "what is shown adds up"
+    paid = rows.assign(equity_at_marks=equity + sum(deficit))
+    assert len(sg.margin_calls(paid, NOON, CALENDAR)) == 0
 
 
 def test_who_pays_the_call_is_in_deficit_no_more() -> None:
     """100 shares at 100.00096 are worth 10,000.096 and need 15 %, 1,500.0144, that is 1,500.01.
 
-    Equity of 500.0055 is 500.01: 1,000.00 is called. Paid, 0.0089 are missing before rounding, none after.
+    Equity of 500.0055 is 500.00 in full cents: 1,000.01 is called, and once it is paid 0.0011 are left.
     """
     priced = market([stock("X")], {"X": 100.00096})
-    for cash, missing in ((-9_500.0905, [1_000.0]), (-8_500.0905, [])):
+    for cash, missing in ((-9_500.0905, [1_000.01]), (-8_500.0805, [])):
         result = sg.margin(book([("A", "X", 100.0)], [{"account": "A", "cash": cash}]), priced, sg.tims())
         assert sg.margin_calls(result, NOON, CALENDAR)["deficit"].tolist() == missing
         assert result.short().tolist() == [bool(missing)]
-    assert result.accounts["excess"].tolist() == pytest.approx([-0.0089], abs=1e-6)
+    assert result.accounts["excess"].tolist() == pytest.approx([0.0011], abs=1e-6)
 
 
 def test_deficits_measured_elsewhere() -> None:
@@ -241,4 +255,4 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
 
 @given(st.integers(-(10**13), 10**13))
 def test_cents_survive_dollars(cents: int) -> None:
-    assert int(to_cents(cents / 100.0)) == cents
+    assert int(to_units(cents / 100.0, 2)) == cents

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,7 @@ from test_calls import accounts
 
 import shockgrid as sg
 from shockgrid.desk.calls_plan import Evidence
-from shockgrid.desk.calls_states import replay
 from shockgrid.errors import LedgerError
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "calls.db")
-    yield made
-    assert replay(row.event for row in made.ledger.rows()) == made.desk.calls
-    made.ledger.verify()
-    made.ledger.close()
 
 
 def test_a_house_call_is_amended_and_not_stacked(desk: Desk) -> None:
@@ -47,12 +36,12 @@ def test_prices_do_not_cure_a_deficiency(desk: Desk) -> None:
     desk.run("2026-11-23 16:00", equity_at_marks=96_000.0)
     assert desk.states == {HOUSE: ("met", 0), MARGIN: ("issued", 100_000)}
     with pytest.raises(sg.InputError, match="cured by deposit, hedge, liquidation"):
-        desk.record(MARGIN, "cure", "2026-11-23 17:00", manner="market", cents=100_000)
+        desk.record(MARGIN, "cure", "2026-11-23 17:00", manner="market", units=100_000)
     held = desk.run("2026-11-25 16:00", equity_at_marks=96_000.0).held
     assert [(row.call_id, row.why) for row in held] == [
         (MARGIN, "is due, but no deficit is left: record how it was cured")
     ]
-    desk.record(MARGIN, "cure", "2026-11-25 16:30", manner="hedge", cents=100_000)
+    desk.record(MARGIN, "cure", "2026-11-25 16:30", manner="hedge", units=100_000)
     assert desk.states[MARGIN] == ("met", 0)
 
 
@@ -101,7 +90,7 @@ def test_an_account_that_is_not_in_the_run(desk: Desk) -> None:
 def test_the_same_run_again_changes_nothing(desk: Desk) -> None:
     first = desk.run("2026-11-20 16:00", "one", equity_at_marks=92_000.0)
     assert [made.event for made in first.events] == ["issue", "run"]
-    desk.record(HOUSE, "cure", "2026-11-20 17:00", manner="deposit", cents=100_000)
+    desk.record(HOUSE, "cure", "2026-11-20 17:00", manner="deposit", units=100_000)
     again = desk.run("2026-11-20 16:00", "one", equity_at_marks=92_000.0)
     assert again.events == ()
     assert desk.states == {HOUSE: ("part_met", 200_000)}
@@ -111,7 +100,7 @@ def test_the_same_run_again_changes_nothing(desk: Desk) -> None:
 
 def test_a_breach_again_on_the_same_day_opens_the_call_again(desk: Desk) -> None:
     desk.run("2026-11-20 10:00", equity_at_marks=92_000.0)
-    desk.record(HOUSE, "cure", "2026-11-20 11:00", manner="deposit", cents=300_000)
+    desk.record(HOUSE, "cure", "2026-11-20 11:00", manner="deposit", units=300_000)
     desk.run("2026-11-20 12:00", equity_at_marks=94_000.0)
     assert desk.states == {HOUSE: ("part_met", 100_000)}
 
@@ -133,7 +122,7 @@ def test_two_desks_write_to_one_ledger(desk: Desk, tmp_path: Path) -> None:
     other = Desk(tmp_path / "calls.db")
     desk.run("2026-11-20 10:00", "one", equity_at_marks=92_000.0)
     assert other.run("2026-11-20 10:00", "one", equity_at_marks=92_000.0).events == ()
-    other.record(HOUSE, "cure", "2026-11-20 11:00", manner="deposit", cents=100_000)
+    other.record(HOUSE, "cure", "2026-11-20 11:00", manner="deposit", units=100_000)
     desk.run("2026-11-20 12:00", "two", equity_at_marks=93_000.0)
     assert desk.states == {HOUSE: ("part_met", 200_000)}
     other.desk.catch_up()

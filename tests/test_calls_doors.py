@@ -69,15 +69,18 @@ DOORS: dict[str, Call] = {
     "a day": lambda: daily_record([], ANYTHING, CALENDAR),
 }
 ACTS: dict[str, dict[str, Any]] = {
-    "cents": {"event": "cure", "manner": "deposit", "cents": 1.5},
-    "true cents": {"event": "cure", "manner": "deposit", "cents": True},
+    "units": {"event": "cure", "manner": "deposit", "units": 1.5},
+    "digits": {"event": "cure", "manner": "deposit", "units": 1, "digits": "2"},
+    "digits below 0": {"event": "cure", "manner": "deposit", "units": 1, "digits": -1},
+    "a billion digits": {"event": "cure", "manner": "deposit", "units": 1, "digits": 10**9},
+    "true units": {"event": "cure", "manner": "deposit", "units": True},
     "due": {"event": "extend", "reason": "x", "due": 5},
     "event": {"event": 5},
     "at": {"event": "waive", "reason": "x", "at": 5},
     "operator": {"event": "waive", "reason": "x", "operator": 5},
     "reason": {"event": "waive", "reason": 5},
     "call": {"event": "waive", "reason": "x", "call_id": 5},
-    "manner": {"event": "cure", "manner": 5, "cents": 1},
+    "manner": {"event": "cure", "manner": 5, "units": 1},
     "key": {"event": "waive", "reason": "x", "key": 5},
 }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
+
+from killing import killed
 
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_desk import CallDesk
@@ -15,22 +14,15 @@ from shockgrid.desk.calls_states import RUN, replay
 from shockgrid.desk.ledger import Ledger
 
 WRITER = Path(__file__).parent / "live_writer.py"
-KILLS = 10
+KILLS = 6
 RESTART_SECONDS = 5.0
 
 
 def test_killed_during_live_ticks(tmp_path: Path) -> None:
     random, acknowledged, path = Random(7), 0, tmp_path / "live.db"
     for _ in range(KILLS):
-        command = [sys.executable, str(WRITER), str(path)]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == f"open {acknowledged}\n"
-        time.sleep(random.uniform(0.0, 0.3))
-        writer.kill()
-        said = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-        writer.wait()
-        writer.stdout.close()
+        first, said = killed(WRITER, [str(path)], after=random.uniform(0.0, 0.3), lines=1)
+        assert first == f"open {acknowledged}"
         started = time.perf_counter()
         ledger = Ledger.open(path)
         desk = CallDesk(ledger, calendar=SessionCalendar.new_york())

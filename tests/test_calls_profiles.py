@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,11 @@ import shockgrid as sg
 from shockgrid.desk.breaches import Breaches
 from shockgrid.desk.calls_desk import CallDesk
 from shockgrid.desk.calls_live import LiveCalls, market_fingerprint
-from shockgrid.desk.calls_states import replay
 from shockgrid.desk.ledger import Ledger
 from shockgrid.desk.ledger_record import daily_record
 from shockgrid.errors import LedgerError
 
 BY_HAND, AT_CLOSE = {"call_profile": "intraday_with_approval"}, {"call_profile": "eod_batch"}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "calls.db")
-    yield made
-    assert replay(row.event for row in made.ledger.rows()) == made.desk.calls
-    made.ledger.verify()
-    made.ledger.close()
 
 
 @pytest.mark.parametrize(
@@ -102,16 +91,16 @@ def test_a_call_by_day_is_approved_by_a_person(desk: Desk) -> None:
     desk.run("2026-11-20 12:00", equity_at_marks=91_500.0, **BY_HAND)
     assert desk.states == {HOUSE: ("proposed", 350_000)}
     with pytest.raises(sg.InputError, match="'cure' cannot follow state 'proposed'"):
-        desk.record(HOUSE, "cure", "2026-11-20 12:10", manner="deposit", cents=1)
+        desk.record(HOUSE, "cure", "2026-11-20 12:10", manner="deposit", units=1)
     call = desk.record(HOUSE, "approve", "2026-11-20 12:30")
     assert (call.state, call.issued_utc) == ("issued", "2026-11-20T17:30:00.000000+00:00")
     assert call.due_utc == "2026-11-24T21:00:00.000000+00:00", "two sessions from the trade date"
     more = desk.run("2026-11-20 13:00", equity_at_marks=90_000.0, **BY_HAND)
     assert [row.why for row in more.held] == ["asks for 1,500.00 more: a person may amend it"]
     assert desk.states == {HOUSE: ("issued", 350_000)}
-    with pytest.raises(sg.InputError, match="more than the 350000 cents"):
-        desk.record(HOUSE, "amend", "2026-11-20 13:10", cents=350_000, reason="no more")
-    desk.record(HOUSE, "amend", "2026-11-20 13:10", cents=500_000, reason="the market fell on")
+    with pytest.raises(sg.InputError, match=r"more than the 3,500\.00 it is for"):
+        desk.record(HOUSE, "amend", "2026-11-20 13:10", units=350_000, reason="no more")
+    desk.record(HOUSE, "amend", "2026-11-20 13:10", units=500_000, reason="the market fell on")
     assert desk.states == {HOUSE: ("issued", 500_000)}
 
 
@@ -165,11 +154,11 @@ def driven(profile: str, place: Path, cash: float = 1e6) -> tuple[LiveCalls, lis
 
 
 @pytest.mark.parametrize(
-    ("profile", "event", "minutes", "cents"),
+    ("profile", "event", "minutes", "units"),
     [("automatic", "issue", 72, 9_534), ("intraday_with_approval", "propose", 66, 9_517)],
 )
 def test_the_desk_drives_the_calls(
-    tmp_path: Path, profile: str, event: str, minutes: int, cents: int
+    tmp_path: Path, profile: str, event: str, minutes: int, units: int
 ) -> None:
     """Five quotes and ten minutes: the fifth tick, at 92.996, 1,394.94 less 1,299.60. Three quotes and five
     minutes: the third, at 92.998, 1,394.97 less 1,299.80. Nothing before, and nothing after."""
@@ -177,7 +166,7 @@ def test_the_desk_drives_the_calls(
     assert [row for row in told if row] == [[event, "run"]]
     rows = [row.event for row in live.calls._ledger.rows()]
     assert pd.Timestamp(rows[0].at_utc) == at("2026-11-23 09:30") + pd.Timedelta(minutes=minutes)
-    assert rows[0].cents == cents
+    assert rows[0].units == units
     again, second = driven(profile, tmp_path / "live.db")
     assert not any(second), "the same updates after a restart write nothing"
     assert [row.event for row in again.calls._ledger.rows()] == rows
@@ -192,7 +181,7 @@ def test_a_breach_is_called_when_it_is_confirmed_itself(tmp_path: Path) -> None:
     assert told[4] == ["issue", "run"]
     assert told[6] == ["amend", "issue", "run"]
     assert not any(told[:4] + told[5:6] + told[7:])
-    assert {name: call.called_cents for name, call in live.calls.calls.by_id.items()} == {
+    assert {name: call.called_units for name, call in live.calls.calls.by_id.items()} == {
         "pm_deficiency/2026-11-23/X": 9_551,
         "pm_deficiency/2026-11-23/Y": 41,
     }

@@ -1,18 +1,17 @@
-"""The ledger: what is acknowledged stays, what is changed is found, and every failure has a name."""
+"""The ledger, in a file and on a server: what is acknowledged stays, what is changed is found."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+from killing import killed
+from ledger_places import Place
 from ledger_writer import event
 
 import shockgrid as sg
@@ -20,19 +19,15 @@ from shockgrid.desk.calls_states import replay
 from shockgrid.desk.ledger import GENESIS, Ledger
 from shockgrid.errors import LedgerError
 
-KILLS, BATCH = 10, 20
+KILLS, BATCH = 5, 20
+WRITERS, BATCHES = 4, 12
 RESTART_SECONDS = 5.0
 WRITER = Path(__file__).parent / "ledger_writer.py"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.db"
-
-
-@pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(path)
+def ledger(place: Place) -> Iterator[Ledger]:
+    opened = Ledger.open(place.address, wait_seconds=0.2)
     yield opened
     opened.close()
 
@@ -55,13 +50,13 @@ def test_the_same_event_is_written_once(ledger: Ledger) -> None:
     assert ledger.append([event(0), event(1)]) == 2
     assert [row.event for row in ledger.rows()] == [event(0), event(1)]
     with pytest.raises(LedgerError, match="key 'k1' is that of another event") as problem:
-        ledger.append([event(2), replace(event(1), cents=7)])
+        ledger.append([event(2), replace(event(1), units=7)])
     assert reason(problem) == "conflict"
     assert len(list(ledger.rows())) == 2, "nothing of the batch was written"
 
 
-def test_somebody_else_has_written(path: Path, ledger: Ledger) -> None:
-    other = Ledger.open(path)
+def test_somebody_else_has_written(place: Place, ledger: Ledger) -> None:
+    other = Ledger.open(place.address)
     other.append([event(0)])
     with pytest.raises(LedgerError, match="at row 1, not 0") as problem:
         ledger.append([event(1)], after=0)
@@ -71,10 +66,32 @@ def test_somebody_else_has_written(path: Path, ledger: Ledger) -> None:
     other.close()
 
 
+def test_writers_at_the_same_time(place: Place) -> None:
+    """Each appends its batches, all of them one event of everybody's as well: one chain, nothing twice."""
+
+    def write(writer: int) -> None:
+        opened = Ledger.open(place.address)
+        for batch in range(BATCHES):
+            own = [event(1_000 * (writer + 1) + 2 * batch + offset) for offset in range(2)]
+            opened.append([event(batch), *own])
+        opened.close()
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(write, range(WRITERS)))
+    opened = Ledger.open(place.address)
+    keys = [row.event.key for row in opened.rows()]
+    assert len(keys) == len(set(keys)) == BATCHES + WRITERS * 2 * BATCHES == opened.verify()[0]
+    for writer in range(WRITERS):
+        own = [key for key in keys if key.startswith(f"k{writer + 1}0") and len(key) == len("k1000")]
+        assert own == [f"k{1_000 * (writer + 1) + number}" for number in range(2 * BATCHES)]
+    opened.close()
+
+
 @pytest.mark.parametrize(
     ("column", "value", "found"),
     [
-        ("cents", 1, r"row 3 \(issue of call house/2026-11-20/2\) is not what was written"),
+        ("units", 1, r"row 3 \(issue of call house/2026-11-20/2\) is not what was written"),
+        ("digits", 0, "row 3 .* is not what was written"),
         ("margin_group", "'somebody else'", "row 3 .* is not what was written"),
         ("details", "''", "row 3 .* is not what was written"),
         ("previous_hash", "'0'", "row 3 .* does not follow the row before"),
@@ -82,92 +99,79 @@ def test_somebody_else_has_written(path: Path, ledger: Ledger) -> None:
         ("sequence", 99, r"row 3 is missing: row 4 .* follows row 2"),
     ],
 )
-def test_a_tampered_row_is_named(path: Path, ledger: Ledger, column: str, value: object, found: str) -> None:
+def test_a_tampered_row_is_named(
+    place: Place, ledger: Ledger, column: str, value: object, found: str
+) -> None:
     ledger.append([event(number) for number in range(5)])
-    tamper(path, f"UPDATE events SET {column} = {value} WHERE sequence = 3")
+    place.tamper(f"UPDATE {place.table} SET {column} = {value} WHERE sequence = 3")
     with pytest.raises(LedgerError, match=found) as problem:
         ledger.verify()
     assert reason(problem) == "tampered"
 
 
-def test_missing_rows_are_found(path: Path, ledger: Ledger) -> None:
+def test_missing_rows_are_found(place: Place, ledger: Ledger) -> None:
     ledger.append([event(number) for number in range(5)])
     _, tip = ledger.verify()
-    tamper(path, "DELETE FROM events WHERE sequence = 5")
+    place.tamper(f"DELETE FROM {place.table} WHERE sequence = 5")
     assert ledger.verify()[0] == 4, "a chain that was cut at its end is a chain"
     with pytest.raises(LedgerError, match="no row has the hash"):
         ledger.verify(tip)
-    tamper(path, "DELETE FROM events WHERE sequence = 2")
+    place.tamper(f"DELETE FROM {place.table} WHERE sequence = 2")
     with pytest.raises(LedgerError, match="row 2 is missing: row 3"):
         ledger.verify()
 
 
-def test_a_row_rewritten_with_a_new_hash_breaks_the_next(path: Path, ledger: Ledger) -> None:
+def test_a_row_rewritten_with_a_new_hash_breaks_the_next(place: Place, ledger: Ledger) -> None:
     ledger.append([event(number) for number in range(3)])
-    row = replace(list(ledger.rows())[1], event=replace(event(1), cents=1))
-    tamper(path, f"UPDATE events SET cents = 1, hash = '{row.expected_hash()}' WHERE sequence = 2")
+    row = replace(list(ledger.rows())[1], event=replace(event(1), units=1))
+    place.tamper(f"UPDATE {place.table} SET units = 1, hash = '{row.expected_hash()}' WHERE sequence = 2")
     with pytest.raises(LedgerError, match=r"row 3 .* does not follow the row before"):
         ledger.verify()
 
 
-def test_rows_cannot_be_changed_by_accident(path: Path, ledger: Ledger) -> None:
+def test_rows_cannot_be_changed_by_accident(place: Place, ledger: Ledger) -> None:
     ledger.append([event(0)])
-    with sqlite3.connect(path) as connection:
-        for statement in ("UPDATE events SET cents = 1", "DELETE FROM events"):
-            with pytest.raises(sqlite3.IntegrityError, match="append only"):
-                connection.execute(statement)
-    connection.close()
+    for statement in (f"UPDATE {place.table} SET units = 1", f"DELETE FROM {place.table}"):
+        with pytest.raises(place.refusal, match="append only"):
+            place.change(statement)
+    assert ledger.verify()[0] == 1
 
 
-def test_a_locked_ledger_is_named_and_loses_nothing(path: Path) -> None:
-    ledger = Ledger.open(path, wait_seconds=0.1)
+def test_a_locked_ledger_is_named_and_loses_nothing(place: Place, ledger: Ledger) -> None:
     ledger.append([event(0)])
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(LedgerError, match="another process holds the ledger") as problem:
-        ledger.append([event(1)])
+    with place.held():
+        with pytest.raises(LedgerError, match="another process holds the ledger") as problem:
+            ledger.append([event(1)])
+        assert [row.event for row in ledger.rows()] == [event(0)], "it can be read meanwhile"
     assert reason(problem) == "locked"
-    blocker.execute("ROLLBACK")
-    blocker.close()
     assert ledger.append([event(1)]) == 2
     assert ledger.verify()[0] == 2
-    ledger.close()
 
 
-def test_a_full_disk_is_named_and_loses_nothing(path: Path, ledger: Ledger) -> None:
-    """SQLite's own limit on pages gives the same SQLITE_FULL as a disk without room."""
+def test_a_full_disk_is_named_and_loses_nothing(place: Place, ledger: Ledger) -> None:
     ledger.append([event(0)])
-    connection = ledger._store._connection  # type: ignore[attr-defined]
-    used = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {used + 4}")
-    with pytest.raises(LedgerError, match="no room is left on the disk") as problem:
-        ledger.append([event(number) for number in range(1, 200)])
-    assert reason(problem) == "full"
-    assert [row.event for row in ledger.rows()] == [event(0)]
-    connection.execute("PRAGMA max_page_count = 1000000")
+    with place.full(ledger):
+        with pytest.raises(LedgerError, match="no room is left on the disk") as problem:
+            ledger.append([event(number) for number in range(1, 200)])
+        assert reason(problem) == "full"
+        assert [row.event for row in ledger.rows()] == [event(0)]
     assert ledger.append([event(number) for number in range(1, 200)]) == 200
     assert ledger.verify()[0] == 200
 
 
-def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
-    text, other = tmp_path / "text.db", tmp_path / "other.db"
-    text.write_text("no database at all, " * 100)
-    connection = sqlite3.connect(other)
-    connection.execute("CREATE TABLE t (a)")
-    connection.close()
-    for file, found in ((text, "cannot be read as a ledger"), (other, "no ledger of shockgrid")):
-        with pytest.raises(LedgerError, match=found) as problem:
-            Ledger.open(file)
-        assert reason(problem) == "unreadable"
-    with pytest.raises(LedgerError, match="there is no such ledger"):
-        Ledger.open(tmp_path / "none.db", create=False)
-    with pytest.raises(LedgerError, match="cannot be read as a ledger"):
-        Ledger.open(tmp_path / "none" / "none.db")
-
-
 @pytest.mark.parametrize(
     ("changed", "problem"),
-    [({"key": ""}, "needs a key"), ({"cents": 1.5}, "whole cents"), ({"cents": 2**63}, "do not fit 64 bits")],
+    [
+        ({"key": ""}, "needs a key"),
+        ({"units": 1.5}, "whole minor units"),
+        ({"units": True}, "whole minor units"),
+        ({"units": 2**63}, "do not fit 64 bits"),
+        ({"digits": -1}, "0 to 18 digits"),
+        ({"digits": 19}, "0 to 18 digits"),
+        ({"margin_group": "A\0"}, "column margin_group.* without NUL"),
+        ({"reason": "\ud800"}, "column reason.* UTF-8"),
+        ({"operator": 5}, "column operator.* text"),
+    ],
 )
 def test_what_is_no_event_is_refused(ledger: Ledger, changed: dict[str, object], problem: str) -> None:
     with pytest.raises(sg.InputError, match=problem):
@@ -177,32 +181,24 @@ def test_what_is_no_event_is_refused(ledger: Ledger, changed: dict[str, object],
     assert list(ledger.rows()) == []
 
 
-def test_names_are_data_and_nothing_else(ledger: Ledger) -> None:
-    hostile = [
-        replace(event(number), margin_group=name)
-        for number, name in enumerate(["'; DROP TABLE events;--", "=1+1", "\u202e\U0001f4a3", "\\", '"', ""])
-    ]
+def test_names_are_data_and_nothing_else(place: Place, ledger: Ledger) -> None:
+    names = ["'; DROP TABLE events;--", "=1+1", "\u202e\U0001f4a3", "\\", '"', "", "\t\\N", "%s", "a\nb"]
+    hostile = [replace(event(number), margin_group=name) for number, name in enumerate(names)]
     ledger.append(hostile)
     assert [row.event for row in ledger.rows()] == hostile
     assert ledger.verify()[0] == len(hostile)
 
 
-def test_killed_at_any_instant(path: Path) -> None:
+def test_killed_at_any_instant(place: Place) -> None:
     """No row that was acknowledged is lost, none is there twice, no batch is torn, and it opens again."""
     random, acknowledged = Random(20261120), 0
-    for _ in range(KILLS):
-        command = [sys.executable, str(WRITER), str(path), str(BATCH)]
-        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == f"open {acknowledged}\n"
-        time.sleep(random.uniform(0.0, 0.05))
-        writer.kill()
-        said = [line for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-        writer.wait()
-        writer.stdout.close()
+    for lines in range(KILLS):
+        after = random.uniform(0.0, 0.05)
+        first, said = killed(WRITER, [place.address, str(BATCH)], after=after, lines=lines)
+        assert first == f"open {acknowledged}"
         acknowledged = int(said[-1]) if said else acknowledged
         started = time.perf_counter()
-        ledger = Ledger.open(path)
+        ledger = Ledger.open(place.address)
         rows = list(ledger.rows())
         replay(row.event for row in rows)
         assert time.perf_counter() - started < RESTART_SECONDS
@@ -212,14 +208,4 @@ def test_killed_at_any_instant(path: Path) -> None:
         assert ledger.verify()[0] == len(rows)
         ledger.close()
         acknowledged = len(rows)
-    assert acknowledged > 0
-
-
-def tamper(path: Path, statement: str) -> None:
-    """Change a ledger behind its back."""
-    connection = sqlite3.connect(path)
-    for trigger in ("no_update", "no_delete"):
-        connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
+    assert acknowledged >= BATCH * sum(range(KILLS))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from books import AS_OF, expiry, option, stock
-from test_calls_cli import append, folder, invoke
+from called_run import append, invoke
 
 import shockgrid as sg
 from shockgrid.backends import get_backend
@@ -19,9 +19,14 @@ from shockgrid.desk.planned_orders import with_orders
 from shockgrid.io.run_after import moved_tables
 from shockgrid.io.run_folder import read_run_table
 
-__all__ = ["folder"]  # the fixture: a run of a naked call, of a covered one, and of an unfriendly name
 SYMBOL = "XYZ260220C00100000"
 EXPIRES = ("--until", "2026-02-20T21:00:00Z")
+
+
+@pytest.fixture
+def folder(called_run: Path) -> Path:
+    """A run of a naked call, of a covered one, and of an unfriendly name."""
+    return called_run
 
 
 def account(run: Path, name: str) -> pd.Series[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from shockgrid.cli_common import refusals
+from shockgrid.cli_common import printable, refusals
 from shockgrid.cli_ledger import LEDGER_HELP, write_table
 from shockgrid.cli_plans import RunArgument, cures, plan
 
@@ -23,6 +23,9 @@ LedgerArgument: TypeAlias = Annotated[str, typer.Argument(metavar="LEDGER", help
 RulesOption: TypeAlias = Annotated[Path | None, typer.Option(help="A table of calls of your own (TOML).")]
 MeasuredOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="CSV of deficits measured elsewhere: margin_group, kind, deficit.")
+]
+KeyOption: TypeAlias = Annotated[
+    str, typer.Option(help="Of a wire or a ticket: tells two equal acts at one instant apart.")
 ]
 ClosedOption: TypeAlias = Annotated[
     list[str] | None, typer.Option("--closed", help="A date on which the exchange was shut unforeseen.")
@@ -75,7 +78,8 @@ def list_calls(
 ) -> None:
     """Print the calls of a ledger as they stand."""
     from shockgrid.cli_calls_views import print_calls
-    from shockgrid.desk.calls_states import UNRESOLVED, replay
+    from shockgrid.desk.calls_states import replay
+    from shockgrid.desk.calls_transitions import UNRESOLVED
     from shockgrid.desk.ledger import Ledger
     from shockgrid.desk.ledger_record import call_frame
 
@@ -129,10 +133,12 @@ def record(
     manner: Annotated[str, typer.Option(help="Of a cure: deposit, market, hedge or liquidation.")] = "",
     due: Annotated[str, typer.Option(help="Of an extension: the new instant.")] = "",
     reason: Annotated[str, typer.Option(help="Why; needed to amend, correct, extend and waive.")] = "",
+    key: KeyOption = "",
     rules: RulesOption = None,
 ) -> None:
     """Write what a person did or decided about a call. The same act at the same instant counts once."""
-    from shockgrid.cli_calls_views import standing, whole_cents
+    from shockgrid.cli_calls_views import standing
+    from shockgrid.desk.calls_amounts import whole_units
     from shockgrid.desk.calls_calendar import instant_of
     from shockgrid.desk.calls_desk import CallDesk
     from shockgrid.desk.calls_table import call_rules
@@ -143,12 +149,15 @@ def record(
         extended = instant_of(due, "due") if due else None
         opened = Ledger.open(ledger, create=False)
         desk = CallDesk(opened, rules=call_rules(rules))
+        digits = desk.call(call).digits
         found = desk.record(
-            call, event, moment, operator=operator, reason=reason, cents=whole_cents(amount), manner=manner,
-            due=extended,
+            call, event, moment, operator=operator, reason=reason, units=whole_units(amount, digits),
+            digits=digits, manner=manner, due=extended, key=key,
         )  # fmt: skip
         opened.close()
-        typer.echo(f"{found.call_id}: {standing(found)}, due {found.due_utc[:16].replace('T', ' ')} UTC")
+        typer.echo(
+            f"{printable(found.call_id)}: {standing(found)}, due {found.due_utc[:16].replace('T', ' ')} UTC"
+        )
 
 
 def _calendar(closed: list[str] | None) -> SessionCalendar:

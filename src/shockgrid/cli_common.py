@@ -41,6 +41,15 @@ def counted(number: int, name: str) -> str:
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
+def printable(text: str) -> str:
+    """Text for a terminal: what would steer it, or turn the direction of what follows, is shown as its code.
+
+    >>> printable("a\\x1b[2J\\u202e")
+    'a\\\\x1b[2J\\\\u202e'
+    """
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """A refusal or an unreadable file is one line on stderr and exit code 2, never a traceback."""
@@ -51,5 +60,5 @@ def refusals() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (ShockgridError, OSError) as error:
-        typer.echo("shockgrid: " + " ".join(str(error).split()), err=True)
+        typer.echo("shockgrid: " + printable(" ".join(str(error).split())), err=True)
         raise typer.Exit(2) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shockgrid.cli_common import counted, refusals
+from shockgrid.cli_common import counted, printable, refusals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,7 @@ def show(
     """Print the events of a ledger in order, with what each made of its call."""
     from shockgrid.cli_calls_views import standing
     from shockgrid.cli_views import console
+    from shockgrid.desk.calls_amounts import amount_text
     from shockgrid.desk.calls_states import Calls
     from shockgrid.desk.ledger import Ledger
     from shockgrid.errors import InputError
@@ -57,18 +58,9 @@ def show(
             call = calls.by_id.get(event.call_id)
             state = standing(call) if call else ""
             who = " by ".join(part for part in (event.manner or event.event, event.operator) if part)
-            lines.append(
-                (
-                    row.sequence,
-                    event.at_utc,
-                    event.call_id,
-                    event.event,
-                    who,
-                    event.cents,
-                    state,
-                    event.reason,
-                )
-            )
+            amount = amount_text(event.units, event.digits) if event.units else ""
+            told = (event.at_utc, event.call_id, event.event, who, amount, state, event.reason)
+            lines.append((row.sequence, *told))
         opened.close()
         if name and not lines:
             problem = "no such call or margin group"
@@ -134,14 +126,14 @@ def write_table(frame: pd.DataFrame, out: Path) -> None:
     (write_csv if out.suffix == ".csv" else write_parquet)(frame, out)
 
 
-def _event_table(lines: list[tuple[int, str, str, str, str, int, str, str]]) -> object:
+def _event_table(lines: list[tuple[int, str, str, str, str, str, str, str]]) -> object:
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=counted(len(lines), "event"), title_justify="left")
     for name in ("row", "at (UTC)", "call", "event", "how", "amount", "then", "reason"):
         table.add_column(name, justify="right" if name in ("row", "amount") else "left", overflow="fold")
-    for sequence, at, call, event, who, cents, state, reason in lines:
-        amount = f"{cents / 100:,.2f}" if cents else ""
-        table.add_row(str(sequence), at[:19], escape(call), event, escape(who), amount, state, escape(reason))
+    for sequence, at, call, event, who, amount, state, reason in lines:
+        told = (escape(printable(text)) for text in (call, event, who, amount, state, reason))
+        table.add_row(str(sequence), at[:19], *told)
     return table

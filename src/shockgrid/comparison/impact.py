@@ -13,7 +13,7 @@ from shockgrid.book import Book
 from shockgrid.comparison.compare import Comparison, compare
 from shockgrid.comparison.sides import Side
 from shockgrid.market import Market
-from shockgrid.requirement.equity import in_cents
+from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 
 CENT = 0.005  #: smaller changes than half a cent are none
 
@@ -60,8 +60,11 @@ def impact(
     both = compare(book, market, {"old": old, "new": new}, backend=backend)
     sides = both.accounts
     change = sides["new"] - sides["old"]
-    equity = in_cents(sides["equity_at_marks"])
-    deficits = {name: np.maximum(in_cents(sides[name]) - equity, 0.0) / 100.0 for name in ("old", "new")}
+    digits = digits_of(sides["currency"])
+    deficits = {
+        name: shortfalls(sides[name], sides["equity_at_marks"], digits) / 10.0**digits
+        for name in ("old", "new")
+    }
     frame = pd.DataFrame(
         {
             "margin_group": sides["margin_group"],

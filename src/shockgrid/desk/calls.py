@@ -12,10 +12,11 @@ import pandas as pd
 from shockgrid.arrays import Codes, Floats, Texts
 from shockgrid.columns import Door
 from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar
-from shockgrid.desk.calls_figures import amounts_of, to_cents
+from shockgrid.desk.calls_figures import amounts_of
 from shockgrid.desk.calls_table import CallRules, checked_rules
 from shockgrid.errors import InputError
 from shockgrid.requirement import MarginResult
+from shockgrid.requirement.minor_amounts import shortfalls
 
 MEASURED = ("fed", "intraday")  #: kinds that a margin run does not see
 #: what a call profile does with a deficit while the exchange is open; at any other time it is called
@@ -80,8 +81,9 @@ def margin_calls(
     side that was not asked for), equity, exchange_requirement, house_requirement, minimum_equity, currency,
     the worst scenario, reliability, call_profile, action, cures, and the source and confidence of the rule.
 
-    Money is in the margin group's currency, each amount rounded half up to the cent; deficits are
-    differences of the rounded amounts, so that what is shown adds up.
+    Money is in the margin group's currency, in its minor unit (a cent, a yen, 1e-8 of a coin): requirements
+    rounded half up, equity rounded down, so that a deficit, the difference of the two, rounds up, and who has
+    paid it is in deficit no more. Deficits measured elsewhere round up.
 
     ``action`` goes by the program's ``call_profile``: ``call``; while the exchange is open also ``wait``
     (``eod_batch``: calls are made on the figures of the close) and ``approve`` (``intraday_with_approval``:
@@ -114,7 +116,8 @@ def deficits(
 ) -> pd.DataFrame:
     """``margin_calls`` for every margin group and kind that applies, those without a deficit (0) as well.
 
-    Also ``ignore_below``, and ``amends``: whether an open call of the kind takes a new deficit up.
+    Also ``ignore_below`` (0 in another currency than the table's), ``digits`` of the currency, and
+    ``amends``: whether an open call of the kind takes a new deficit up.
     """
     accounts = amounts_of(result)
     trade_date = calendar.trade_date(as_of)
@@ -125,18 +128,20 @@ def deficits(
             np.concatenate(pair) for pair in zip((places, kinds, amounts), elsewhere, strict=True)
         )
     rows = accounts.take(places)
+    digits = rows["digits"].to_numpy(np.int64)
     codes, names = pd.factorize(kinds)
     facts = [rules.row(kind, trade_date) for kind in names]
     dues = pd.DatetimeIndex([calendar.due(trade_date, row.sessions) for row in facts], tz="UTC")
     columns: dict[str, Any] = {
         "kind": kinds,
-        "deficit": to_cents(amounts) / 100.0,
+        "deficit": shortfalls(0.0, -amounts, digits) / 10.0**digits,
         "trade_date": trade_date,
         "due_utc": dues.take(codes),
         **{name: np.array([getattr(row, name) for row in facts])[codes] for name in _FROM_RULES},
         "cures": np.array([", ".join(row.cures) for row in facts], object)[codes],
         "action": _actions(rows, calendar.in_session(as_of)),
     }
+    columns["ignore_below"] = np.where(rows["currency"] == rules.currency, columns["ignore_below"], 0.0)
     rows = rows.assign(**columns)
     return rows.sort_values(["margin_group", "kind"], kind="stable", ignore_index=True)
 
@@ -157,12 +162,12 @@ def _measured_here(accounts: pd.DataFrame, rules: CallRules) -> tuple[Codes, Tex
     """What a margin run itself measures: rows of ``accounts``, kinds of call, and deficits."""
     exchange, house = (accounts[f"{side}_deficit"].to_numpy(np.float64) for side in ("exchange", "house"))
     portfolio = accounts["exchange_regime"].isin(rules.portfolio_margin.regimes).to_numpy(bool)
-    minimum, equity = (accounts[name].to_numpy(np.float64) for name in ("minimum_equity", "equity"))
+    minimum, lacking = (accounts[f"minimum_{name}"].to_numpy(np.float64) for name in ("equity", "deficit"))
     parts = (
         ("pm_deficiency", ~np.isnan(exchange) & portfolio, exchange),
         ("exchange", ~np.isnan(exchange) & ~portfolio, exchange),
         ("house", ~np.isnan(house), house),
-        ("pm_minimum_equity", minimum > 0.0, np.maximum(minimum - equity, 0.0)),
+        ("pm_minimum_equity", minimum > 0.0, lacking),
     )
     places = np.concatenate([np.flatnonzero(mask) for _, mask, _ in parts])
     kinds = np.repeat(np.array([kind for kind, _, _ in parts], object), [mask.sum() for _, mask, _ in parts])

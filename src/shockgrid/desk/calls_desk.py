@@ -5,35 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
 from shockgrid.desk.calls import deficits
+from shockgrid.desk.calls_acts import require_act, require_sense
 from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar, instant_text
 from shockgrid.desk.calls_plan import Evidence, Held, RunPlan
-from shockgrid.desk.calls_states import OPEN, Call, Calls, Event
-from shockgrid.desk.calls_table import CURES, CallRules, checked_rules
+from shockgrid.desk.calls_states import DIGITS, Call, Calls, Event
+from shockgrid.desk.calls_table import CallRules, checked_rules
 from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import Ledger
 from shockgrid.errors import InputError, LedgerError
 from shockgrid.requirement import MarginResult
 
-ACTS = (
-    "approve",
-    "amend",
-    "promise",
-    "return",
-    "cure",
-    "correct",
-    "extend",
-    "waive",
-    "liquidate",
-    "close",
-)  #: a person's
-ATTEMPTS = 3  #: at an append when another process keeps writing in between
+ATTEMPTS = 50  #: at an append; each that fails is one that another desk has made meanwhile
 
 
 @dataclass(frozen=True)
@@ -67,6 +55,13 @@ class CallDesk:
         for row in self._ledger.rows(self.sequence):
             self.calls.apply(row.event)
             self.sequence = row.sequence
+
+    def call(self, call_id: str) -> Call:
+        """A call as it stands. Raises InputError where the ledger has none of that id."""
+        if call_id not in self.calls.by_id:
+            problem = "expected a call of the ledger"
+            raise InputError(problem, table="ledger", column="call_id", value=call_id)
+        return self.calls.by_id[call_id]
 
     def run(
         self,
@@ -132,7 +127,8 @@ class CallDesk:
         *,
         operator: str,
         reason: str = "",
-        cents: int = 0,
+        units: int = 0,
+        digits: int | None = None,
         manner: str = "",
         due: datetime | None = None,
         key: str = "",
@@ -141,11 +137,13 @@ class CallDesk:
 
         Parameters
         ----------
-        event : approve (a proposal: it is issued then), amend (``cents`` called in all from now on, more
+        event : approve (a proposal: it is issued then), amend (``units`` called in all from now on, more
             than before), promise (funds on their way), return (they did not come), cure (with manner:
-            deposit, market, hedge or liquidation), correct (``cents`` signed, added to what is cured; says
+            deposit, market, hedge or liquidation), correct (``units`` signed, added to what is cured; says
             why), extend (to ``due``), waive, liquidate, close.
-        at : when, with its zone.
+        units, digits : an amount in whole minor units, and the digits after its point; by default those of
+            the call, which are its currency's (a call of an older ledger may have more).
+        at : when, with its zone; not before the call was made.
         key : of idempotency; by default the content, so that the same act at the same instant is one.
 
         Raises
@@ -157,25 +155,22 @@ class CallDesk:
         texts = {"call_id": call_id, "operator": operator, "reason": reason, "manner": manner, "key": key}
         for name, value in texts.items():
             require_kind(value, str, name)
-        require_kind(cents, int, "cents")
+        for name, number in {"units": units, "digits": 0 if digits is None else digits}.items():
+            require_kind(number, int, name)
         stamp = instant_text(at)
-        _require_act(event, operator, reason, cents, manner)
+        require_act(event, operator, reason, units, digits, manner)
 
         def planned() -> list[Event]:
-            call = self.calls.by_id.get(call_id)
-            if call is None:
-                problem = "expected a call of the ledger"
-                raise InputError(problem, table="ledger", column="call_id", value=call_id)
+            call = self.call(call_id)
             fresh = Event(
-                key, event, stamp, call_id, call.margin_group, call.kind, call.trade_date, cents,
+                key, event, stamp, call_id, call.margin_group, call.kind, call.trade_date, units,
                 instant_text(due) if due is not None else "", manner, operator, reason,
+                digits=call.digits if digits is None else digits,
             )  # fmt: skip
-            if not key:
-                text = json.dumps(astuple(fresh)).encode()
-                fresh = replace(fresh, key=f"act/{hashlib.sha256(text).hexdigest()}")
+            fresh = fresh if key else _keyed(fresh)
             earlier = self._ledger.known([fresh.key]).get(fresh.key)
             if earlier is None:
-                self._require_sense(call, fresh)
+                require_sense(self.calls, self._rules, call, fresh)
             of = earlier or self.calls
             return [replace(fresh, market_hash=of.market_hash, parameters_hash=of.parameters_hash)]
 
@@ -187,7 +182,8 @@ class CallDesk:
         for attempt in range(ATTEMPTS):
             self.catch_up()
             events = self._not_yet(planned())
-            trial = replace(self.calls, by_id=dict(self.calls.by_id))
+            known, named = self.calls.by_id, {event.call_id for event in events}
+            trial = replace(self.calls, by_id={name: known[name] for name in named & known.keys()})
             for event in events:
                 trial.apply(event)  # refuses what the state does not allow, before anything is written
             try:
@@ -206,33 +202,8 @@ class CallDesk:
         known = self._ledger.known([event.key for event in events])
         return [event for event in events if known.get(event.key) != event]
 
-    def _require_sense(self, call: Call, act: Event) -> None:
-        """A cure must be one of the kind's; a correction must not open a second call beside another."""
-        row = self._rules.row(call.kind, datetime.fromisoformat(call.trade_date).date())
-        if act.event == "cure" and act.manner not in row.cures:
-            problem = f"a call of kind {call.kind} is cured by {', '.join(row.cures)}"
-            raise InputError(problem, table="ledger", column="manner", value=act.manner)
-        if act.event == "amend" and (call.state not in OPEN or act.cents <= call.called_cents):
-            problem = f"expected an open call and more than the {call.called_cents} cents it is for"
-            raise InputError(problem, table="ledger", column="cents", value=act.cents)
-        others = [other for other in self.calls.unresolved(call.margin_group, call.kind) if other != call]
-        if act.event == "correct" and row.amends and others:
-            problem = f"{others[0].call_id} is open and takes up what is missing; close this one"
-            raise InputError(problem, table="ledger", column="call_id", value=call.call_id)
 
-
-def _require_act(event: str, operator: str, reason: str, cents: int, manner: str) -> None:
-    sized = event in ("amend", "promise", "cure", "correct")
-    explained = event in ("amend", "correct", "extend", "waive")
-    faults: list[tuple[bool, str, str, Any]] = [
-        (event not in ACTS, "event", f"expected one of {', '.join(ACTS)}", event),
-        (not operator.strip(), "operator", "expected the name of who did it", operator),
-        (event == "cure" and manner not in CURES, "manner", f"expected one of {', '.join(CURES)}", manner),
-        (event != "cure" and bool(manner), "manner", "only a cure has a manner", manner),
-        (not sized and cents != 0, "cents", "this event has no amount", cents),
-        (event == "correct" and cents == 0, "cents", "a correction needs an amount", cents),
-        (explained and not reason.strip(), "reason", "expected a reason", reason),
-    ]
-    for wrong, column, problem, value in faults:
-        if wrong:
-            raise InputError(problem, table="ledger", column=column, value=value)
+def _keyed(act: Event) -> Event:
+    """An act with its content as its key. Hundredths are not said, as in ledgers that know nothing else."""
+    text = json.dumps(act.values[:-1] if act.digits == DIGITS else act.values).encode()
+    return replace(act, key=f"act/{hashlib.sha256(text).hexdigest()}")

@@ -1,4 +1,4 @@
-"""The figures of a margin run that calls are made from: whole cents, both sides."""
+"""The figures of a margin run that calls are made from: whole minor units, both sides."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shockgrid.arrays import Floats
 from shockgrid.errors import InputError
 from shockgrid.reg_t.result import RegtResult
 from shockgrid.requirement import MarginResult
-from shockgrid.requirement.equity import in_cents
+from shockgrid.requirement.minor_amounts import digits_of, in_units, shortfalls, units_held
 
-LARGEST_AMOUNT = 9e16  #: in cents it just fits 64 bits
+LARGEST_AMOUNT = 9e18  #: in minor units: it just fits 64 bits
 STRATEGY_BASED = "strategy-based margin has no exchange and house side: its deficits can be given as measured"
+#: what a deficit is called, by what is not met
+DEFICITS = {
+    "exchange_requirement": "exchange_deficit",
+    "house_requirement": "house_deficit",
+    "minimum_equity": "minimum_deficit",
+}
 _FROM_ACCOUNTS = ("currency", "worst_scenario", "worst_price_shock", "worst_vol_shock", "reliability")
 
 
-def to_cents(amounts: Any) -> NDArray[np.int64]:
-    """Whole cents of amounts of money, rounded half up.
-
-    >>> to_cents([319.99, -0.005, 2819.985]).tolist()
-    [31999, 0, 281999]
-    """
-    return in_cents(amounts).astype(np.int64)
-
-
 def amounts_of(result: object) -> pd.DataFrame:
-    """The columns of a run's accounts that calls need, money to the cent, and both sides' deficits.
+    """The columns of a run's accounts that calls need, money to the minor unit, what is missing rounded up.
+
+    ``digits`` are those of the margin group's currency.
 
     Raises
     ------
@@ -51,37 +49,29 @@ def amounts_of(result: object) -> pd.DataFrame:
     columns: dict[str, Any] = {name: accounts[name].to_numpy() for name in ("margin_group", *_FROM_ACCOUNTS)}
     for name in ("exchange_regime", "call_profile"):
         columns[name] = accounts[name].to_numpy(object)
+    columns["digits"] = digits = digits_of(accounts["currency"])
     for name in ("equity_at_marks", "exchange_requirement", "house_requirement", "minimum_equity"):
-        _require_amounts(accounts, name, may_lack=name.endswith("_requirement"))
-    columns["equity"] = _to_the_cent(accounts["equity_at_marks"])
+        _require_amounts(accounts, name, digits, may_lack=name.endswith("_requirement"))
+    equity = accounts["equity_at_marks"].to_numpy(np.float64)
+    columns["equity"] = units_held(equity, digits) / 10.0**digits
     for name in ("exchange_requirement", "house_requirement", "minimum_equity"):
-        columns[name] = _to_the_cent(accounts[name])
-    for side in ("exchange", "house"):
-        lacking = np.maximum(columns[f"{side}_requirement"] - columns["equity"], 0.0)
-        columns[f"{side}_deficit"] = _to_the_cent(lacking)
+        amounts = accounts[name].to_numpy(np.float64)
+        columns[name] = in_units(amounts, digits) / 10.0**digits
+        columns[DEFICITS[name]] = shortfalls(amounts, equity, digits) / 10.0**digits
     return pd.DataFrame(columns)
 
 
-def _require_amounts(accounts: pd.DataFrame, name: str, *, may_lack: bool) -> None:
+def _require_amounts(accounts: pd.DataFrame, name: str, digits: NDArray[np.int64], *, may_lack: bool) -> None:
     try:
         values = accounts[name].to_numpy(np.float64)
     except (TypeError, ValueError) as error:
         problem = f"expected amounts of money: {error}"
         raise InputError(problem, table="accounts", column=name) from error
-    fits = np.abs(values) <= LARGEST_AMOUNT
+    fits = np.abs(values) <= LARGEST_AMOUNT / 10.0**digits
     bad = np.flatnonzero(~(fits | (np.isnan(values) & may_lack)))
     if len(bad):
         problem = f"margin group {accounts['margin_group'].iloc[bad[0]]}: expected an amount of money"
         raise InputError(problem, table="accounts", column=name, value=float(values[bad[0]]))
-
-
-def _to_the_cent(amounts: pd.Series | Floats) -> Floats:
-    """Amounts rounded half up to the cent; NaN stays."""
-    values = np.asarray(amounts, np.float64)
-    known = np.isfinite(values)
-    rounded = np.full(values.shape, np.nan)
-    rounded[known] = to_cents(values[known]) / 100.0
-    return rounded
 
 
 def _frame(result: object) -> pd.DataFrame:

@@ -11,8 +11,10 @@ import pandas as pd
 from shockgrid.columns import Door
 from shockgrid.desk.calls import require_clean
 from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar, instant_of
-from shockgrid.desk.calls_states import UNRESOLVED, Call
+from shockgrid.desk.calls_states import Call
 from shockgrid.desk.calls_table import CallRules, checked_rules
+from shockgrid.desk.calls_transitions import UNRESOLVED
+from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 
 KINDS = ("trade", "withdrawal", "deposit", "market")
 REDUCING = ("trade", "withdrawal")  #: what can be a reducing transaction; a fall of the market is none
@@ -32,13 +34,13 @@ def intraday_deficits(
     changes : one row per change of the level: margin_group, kind (trade, withdrawal, deposit, market),
         change (signed, in currency), at_utc. Where the order cannot be shown (the same instant, or at_utc
         blank) the order of the highest deficit is taken: what reduces comes first, and the rest last.
-    opening : margin_group, level (at the start of the day), equity.
+    opening : margin_group, level (at the start of the day), equity, [currency (default: the table's)].
 
     Returns
     -------
     margin_group, kind ("intraday"), deficit: one row per margin group whose deficit counts, in the form of
     ``measured`` of ``margin_calls``. A deficit of no more than the lesser of 5 % of equity and 1,000 does
-    not count.
+    not count; in another currency than that amount's everything does. Rounded up to the minor unit.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def intraday_deficits(
     [20000.0]
     """
     rules = checked_rules(rules)
-    start = _opening(opening)
+    start = _opening(opening, rules.currency)
     rows = _changes(changes, start.index)
     reducing = (rows["kind"].isin(REDUCING) & (rows["change"] < 0.0)).to_numpy(bool)
     lowers = (rows["change"] < 0.0).to_numpy(bool)
@@ -65,9 +67,13 @@ def intraday_deficits(
     ordered = rows.iloc[order]
     levels = ordered.groupby("margin_group")["change"].cumsum() + ordered["margin_group"].map(start["level"])
     lowest = levels[reducing[order]].groupby(ordered["margin_group"][reducing[order]]).min()
-    found = (-lowest).clip(lower=0.0).round(2)
-    share = rules.intraday_ignored_share.value * start["equity"].reindex(found.index).clip(lower=0.0)
-    counted = found[found > np.minimum(share, rules.intraday_ignored_amount.value)].sort_index()
+    start = start.reindex(lowest.index)
+    digits = digits_of(start["currency"])
+    found = pd.Series(shortfalls(0.0, lowest, digits) / 10.0**digits, lowest.index)
+    share = rules.intraday_ignored_share.value * start["equity"].clip(lower=0.0)
+    ignored = share.clip(upper=rules.intraday_ignored_amount.value)
+    ignored = ignored.where(start["currency"] == rules.currency, 0.0)
+    counted = found[found > ignored].sort_index()
     return pd.DataFrame(
         {"margin_group": counted.index.to_numpy(object), "kind": "intraday", "deficit": counted.to_numpy()}
     )
@@ -87,7 +93,7 @@ def intraday_freezes(
     rules, calendar = checked_rules(rules), checked_calendar(calendar)
     now, found = instant_of(as_of), []
     for call in calls.values():
-        if call.kind != "intraday" or call.state not in UNRESOLVED or call.outstanding_cents == 0:
+        if call.kind != "intraday" or call.state not in UNRESOLVED or call.outstanding_units == 0:
             continue
         traded = datetime.fromisoformat(call.trade_date).date()
         missed = pd.Timestamp(calendar.due(traded, rules.intraday_freeze_sessions.value))
@@ -110,10 +116,14 @@ def _changes(source: pd.DataFrame, known: pd.Index[Any]) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(columns, (groups, kinds, amounts, instants), strict=True)))
 
 
-def _opening(source: pd.DataFrame) -> pd.DataFrame:
-    door = Door("opening", source, required=("margin_group", "level", "equity"), key="margin_group")
+def _opening(source: pd.DataFrame, currency: str) -> pd.DataFrame:
+    needed = ("margin_group", "level", "equity")
+    door = Door("opening", source, required=needed, optional=("currency",), key="margin_group")
     groups = door.text("margin_group")
-    columns = {name: door.number(name, low=-LARGEST, high=LARGEST) for name in ("level", "equity")}
+    columns: dict[str, Any] = {
+        name: door.number(name, low=-LARGEST, high=LARGEST) for name in ("level", "equity")
+    }
+    columns["currency"] = door.text("currency", currency)
     door.unique(groups, "margin_group")
     require_clean(door)
     return pd.DataFrame(columns, index=pd.Index(groups, name="margin_group"))

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.desk.calls import DOUBTED, MONEY
+from shockgrid.desk.calls_amounts import amount_text, rescaled, to_units
 from shockgrid.desk.calls_calendar import instant_text
-from shockgrid.desk.calls_figures import to_cents
-from shockgrid.desk.calls_states import OPEN, PROPOSED, RUN, UNRESOLVED, Call, Calls, Event, advanced, call_id
+from shockgrid.desk.calls_states import RUN, Call, Calls, Event, advanced, call_id, finer
+from shockgrid.desk.calls_transitions import OPEN, PROPOSED, UNRESOLVED
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,22 @@ class RunPlan:
 
     def _measure(self, row: dict[str, Any]) -> None:
         group, kind, date = str(row["margin_group"]), str(row["kind"]), row["trade_date"].isoformat()
-        identity, deficit = call_id(group, kind, date), int(to_cents(row["deficit"]))
+        identity, own = call_id(group, kind, date), int(row["digits"])
         earlier = self._live.get((group, kind), []) if row["amends"] else []
-        call = self._calls.get(earlier[0] if earlier else identity)
+        known = self._calls.get(earlier[0] if earlier else identity)
+        call = finer(known, own) if known else None
         if row["reliability"] in DOUBTED:
             why = f"its figures are {row['reliability']}"
             self.held.append(Held(group, kind, call.call_id if call else "", why))
             return
-        least = int(to_cents(row["ignore_below"]))
+        if call is not None and call.currency not in ("", row["currency"]):
+            why = f"its call is in {call.currency}, its figures are in {row['currency']}: settle it by hand"
+            self.held.append(Held(group, kind, call.call_id, why))
+            return
+        deficit, least = (
+            rescaled(int(to_units(row[name], own)), own, call.digits if call else own)
+            for name in ("deficit", "ignore_below")
+        )
         if call is not None and call.stands_waived:
             return
         if row["action"] in WAITING:
@@ -115,15 +124,15 @@ class RunPlan:
         """The open call takes the deficit up; down only where prices may cure it."""
         taken_up = _taken_up(call, row)
         falls = row["amends"] and deficit < taken_up and "market" in row["cures"].split(", ")
-        cents = _called(call, row, deficit)
+        units = _called(call, row, deficit)
         if deficit > taken_up and row["action"] == "approve" and call.state in ("met", "closed"):
-            self._add("propose", call.call_id, row, cents, due=call.due_utc)
+            self._add("propose", call.call_id, row, units, due=call.due_utc)
             self._hold_proposed(self._calls[call.call_id])
         elif deficit > taken_up and row["action"] == "approve":
-            why = f"asks for {(deficit - taken_up) / 100:,.2f} more: a person may amend it"
+            why = f"asks for {amount_text(deficit - taken_up, call.digits)} more: a person may amend it"
             self.held.append(Held(call.margin_group, call.kind, call.call_id, why))
         elif falls or deficit > taken_up:
-            self._add("amend", call.call_id, row, cents)
+            self._add("amend", call.call_id, row, units)
 
     def _hold_proposed(self, call: Call) -> None:
         if call.state == PROPOSED:
@@ -134,7 +143,7 @@ class RunPlan:
         for identity in self._live[group, kind]:
             call = self._calls[identity]
             self._hold_proposed(call)
-            due = call.state in OPEN and call.due_utc <= self._stamp and call.outstanding_cents > 0
+            due = call.state in OPEN and call.due_utc <= self._stamp and call.outstanding_units > 0
             if not due:
                 continue
             if reliability in DOUBTED:
@@ -147,8 +156,11 @@ class RunPlan:
             elif self._is_session:
                 self._add("expire", identity, row or {}, 0)
 
-    def _add(self, event: str, identity: str, row: dict[str, Any], cents: int, due: str = "") -> None:
+    def _add(self, event: str, identity: str, row: dict[str, Any], units: int, due: str = "") -> None:
         kind, date, group = identity.split("/", 2)
+        earlier = self._calls.get(identity)
+        own = int(row["digits"]) if row else 0
+        digits = max(own, earlier.digits if earlier else 0)
         fresh = Event(
             key=f"{self._evidence.run_id}/{self._stamp}/{event}/{identity}",
             event=event,
@@ -157,32 +169,33 @@ class RunPlan:
             margin_group=group,
             kind=kind,
             trade_date=date,
-            cents=cents,
+            units=units,
             due_utc=due,
             market_hash=self._evidence.market_hash,
             parameters_hash=self._evidence.parameters_hash,
             details=_text(_figures(row)) if row else "",
+            digits=digits,
         )
-        self._calls[identity] = advanced(self._calls.get(identity), fresh)
+        self._calls[identity] = advanced(earlier, fresh)
         self._events.append(fresh)
 
 
 def _taken_up(call: Call, row: dict[str, Any]) -> int:
     """The deficit that a call stands for. One measured of a day does not shrink with what was paid."""
     if call.state == "closed":
-        return 0 if row["amends"] else call.cured_cents
-    return call.outstanding_cents if row["amends"] else call.called_cents
+        return 0 if row["amends"] else call.cured_units
+    return call.outstanding_units if row["amends"] else call.called_units
 
 
 def _called(call: Call, row: dict[str, Any], deficit: int) -> int:
     """What a call is for in all once it takes up a deficit."""
-    return deficit + (call.cured_cents if row["amends"] else 0)
+    return deficit + (call.cured_units if row["amends"] else 0)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, Any]:
-    """The figures behind an event: whole cents, the worst scenario, and where the rule stands."""
+    """The figures behind an event: whole minor units, the worst scenario, and where the rule stands."""
     figures: dict[str, Any] = {
-        f"{name}_cents": int(to_cents(row[name])) for name in MONEY if not pd.isna(row[name])
+        f"{name}_units": int(to_units(row[name], row["digits"])) for name in MONEY if not pd.isna(row[name])
     }
     for name in ("worst_scenario", "worst_price_shock", "worst_vol_shock"):
         figures[name] = None if pd.isna(row[name]) else f"{row[name]:g}"

@@ -8,58 +8,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-CENT = 0.01
+from shockgrid.desk.calls_words import ACTIONS, CALL_WORDS, LINE_WORDS, POLICY, STYLE, SURE
+from shockgrid.minor_units import minor_digits
+
 MOST_ROWS = 25  #: class groups and positions that are shown; the rest is summed up in a line
-STYLE = """
-:root { color-scheme: light }
-body { font: 15px/1.45 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #1a1a1a; background: #fff;
-  margin: 2rem auto; max-width: 58rem; padding: 0 1rem }
-h1 { font-size: 1.5rem; margin: 0 0 .2rem } h2 { font-size: 1.05rem; margin: 1.8rem 0 .4rem }
-p { margin: .3rem 0 } .quiet { color: #555 }
-.call { border: 1px solid #b3261e; border-left-width: 6px; padding: .6rem .9rem; margin: 1rem 0 }
-.held { border-color: #8a6d00 } .fine { border-color: #2e7d32 }
-table { border-collapse: collapse; width: 100% }
-th, td { padding: .22rem .5rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-th { font-weight: 600; border-bottom-color: #888 }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-th.n { white-space: normal }
-tr.total td { border-top: 2px solid #888; font-weight: 600 }
-td.name { overflow-wrap: anywhere }
-.scroll { overflow-x: auto }
-@media print { body { margin: 0; max-width: none; font-size: 9.5pt } h2 { break-after: avoid }
-  tr { break-inside: avoid } .scroll { overflow: visible } @page { margin: 16mm } }
-"""
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-LINE_WORDS = {
-    "stand_alone_sum": "Every position by itself",
-    "hedge_benefit": "Hedges within a class group",
-    "offset_benefit": "Offsets between groups",
-    "minimum": "Minimum per contract",
-    "concentration": "Concentration",
-    "contingency": "Contingency for uncovered shorts",
-    "unpriced": "Positions that cannot be priced",
-}
-_SURE = {
-    "rule": "Text of the rule.",
-    "exchange": "As the exchange publishes it.",
-    "third_party": "As a broker publishes it.",
-    "unconfirmed": "Not confirmed by a text of the rule.",
-}
-#: what is said of a deficit, by what is done about it
-ACTIONS = {
-    "call": "Margin call",
-    "held": "To be looked at by hand",
-    "approve": "A margin call that waits for approval",
-    "wait": "No margin call before the close, if it is there then",
-}
-CALL_WORDS = {
-    "fed": "Regulation T initial margin",
-    "exchange": "Exchange maintenance",
-    "house": "House requirement",
-    "pm_deficiency": "Portfolio margin deficiency",
-    "pm_minimum_equity": "Portfolio margin minimum equity",
-    "intraday": "Intraday margin deficit",
-}
 
 
 class Figure(NamedTuple):
@@ -81,6 +33,16 @@ class Sheet(NamedTuple):
     run_id: str
     notes: Sequence[str]
 
+    @property
+    def digits(self) -> int:
+        """Digits after the point of its amounts."""
+        return minor_digits(str(self.account["currency"]))
+
+    def money(self, amount: float) -> str:
+        """An amount with the digits of its currency; what rounds to nothing has no sign."""
+        shown = f"{amount:,.{self.digits}f}"
+        return shown.replace("-", "\N{MINUS SIGN}" if set(shown) & set("123456789") else "")
+
 
 def sheet_html(sheet: Sheet) -> str:
     """The page as text: no script, nothing loaded from elsewhere, every name escaped.
@@ -88,14 +50,14 @@ def sheet_html(sheet: Sheet) -> str:
     Amounts are in the margin group's currency, requirement and losses > 0, times in New York and UTC.
     """
     name = escape(str(sheet.account["margin_group"]))
-    currency = escape(str(sheet.account["currency"]))
+    currency, needed = escape(str(sheet.account["currency"])), sheet.money(sheet.account["requirement"])
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Margin of {name}</title><style>{STYLE}</style></head><body>",
-        f"<h1>Why the margin of {name} is {_money(sheet.account['requirement'])} {currency}</h1>",
+        f"<h1>Why the margin of <bdi>{name}</bdi> is {needed} {currency}</h1>",
         f'<p class="quiet">As of {_instant(sheet.as_of)}. All amounts in {currency}. '
         f"Reliability: {escape(str(sheet.account['reliability']))}.</p>",
         *_verdict(sheet),
@@ -114,9 +76,9 @@ def sheet_html(sheet: Sheet) -> str:
 def _verdict(sheet: Sheet) -> list[str]:
     if not len(sheet.calls):
         excess = float(sheet.account["excess"])
-        words = f"equity is {_money(excess)} above the requirement"
-        if excess <= -CENT / 2.0:
-            words = f"a deficit of {_money(-excess)} is less than is called"
+        words = f"equity is {sheet.money(excess)} above the requirement"
+        if round(excess, sheet.digits) < 0.0:
+            words = f"a deficit of {sheet.money(-excess)} is less than is called"
         return [f'<div class="call fine"><p>No call: {words}.</p></div>']
     boxes = []
     for call in sheet.calls.to_dict("records"):
@@ -124,10 +86,10 @@ def _verdict(sheet: Sheet) -> list[str]:
         what, held = ACTIONS[call["action"]], call["action"] != "call"
         boxes += [
             f'<div class="call{" held" if held else ""}">',
-            f"<p><strong>{what}: {_money(call['deficit'])}</strong> ({words}), due "
+            f"<p><strong>{what}: {sheet.money(call['deficit'])}</strong> ({words}), due "
             f"{_instant(call['due_utc'].isoformat())}.</p>",
             f"<p>Cured by: {escape(call['cures'])}. "
-            f'<span class="quiet">{escape(call["source"])}. {_SURE[call["confidence"]]}</span></p></div>',
+            f'<span class="quiet">{escape(call["source"])}. {SURE[call["confidence"]]}</span></p></div>',
         ]
     if len(sheet.calls) > 1:
         boxes.append("<p>Money that meets the largest of these meets them all.</p>")
@@ -150,15 +112,19 @@ def _headline(sheet: Sheet) -> list[str]:
         rows.append(("Minimum equity of the program", account["minimum_equity"]))
     price, vol = (_percent(account[f"worst_{what}_shock"]) for what in ("price", "vol"))
     worst = f"Worst scenario: prices {price}, vols {vol}." if account["worst_scenario"] >= 0 else ""
-    return ["<h2>Equity against requirement</h2>", *_table((), rows), f"<p>{worst}</p>" if worst else ""]
+    return [
+        "<h2>Equity against requirement</h2>",
+        *_table(sheet, (), rows),
+        f"<p>{worst}</p>" if worst else "",
+    ]
 
 
 def _lines(sheet: Sheet) -> list[str]:
     named = [(LINE_WORDS.get(name, name.replace("_", " ")), amount) for name, amount in sheet.lines.items()]
-    shown = [row for row in named if round(row[1], 2) != 0.0]
+    shown = [row for row in named if round(row[1], sheet.digits) != 0.0]
     total = ("Requirement", float(sheet.account["requirement"]))
     words = "<p>What each part adds, and what hedging takes off. The lines add up.</p>"
-    return ["<h2>Where the requirement comes from</h2>", words, *_table((), shown, total)]
+    return ["<h2>Where the requirement comes from</h2>", words, *_table(sheet, (), shown, total)]
 
 
 def _groups(sheet: Sheet) -> list[str]:
@@ -173,8 +139,10 @@ def _groups(sheet: Sheet) -> list[str]:
         for row in rows.head(MOST_ROWS).to_dict("records")
     ]  # fmt: skip
     heads = ("Class group", "Price", "Vol", "Worst loss", "Minimum charge", "Without hedges")
-    more = _left_out(len(rows), float(rows["scan"].iloc[MOST_ROWS:].sum()), "class groups", "worst losses")
-    return ["<h2>By class group, each at its own worst scenario</h2>", *_table(heads, shown), *more]
+    more = _left_out(
+        sheet, len(rows), float(rows["scan"].iloc[MOST_ROWS:].sum()), "class groups", "worst losses"
+    )
+    return ["<h2>By class group, each at its own worst scenario</h2>", *_table(sheet, heads, shown), *more]
 
 
 def _positions(sheet: Sheet) -> list[str]:
@@ -190,8 +158,8 @@ def _positions(sheet: Sheet) -> list[str]:
     ]  # fmt: skip
     heads = ("Account", "Symbol", "Quantity", "Price", "Worst loss alone", "Freed if it were gone")
     left = float(rows["stand_alone_loss"].iloc[MOST_ROWS:].sum())
-    more = _left_out(len(rows), left, "positions", "worst losses alone")
-    return ["<h2>Largest positions</h2>", *_table(heads, shown), *more]
+    more = _left_out(sheet, len(rows), left, "positions", "worst losses alone")
+    return ["<h2>Largest positions</h2>", *_table(sheet, heads, shown), *more]
 
 
 def _ledger(sheet: Sheet) -> list[str]:
@@ -205,10 +173,12 @@ def _ledger(sheet: Sheet) -> list[str]:
         for row in sheet.ledger.to_dict("records")
     ]  # fmt: skip
     heads = ("Call", "State", "Called", "Cured", "Outstanding", "Due, New York")
-    return ["<h2>Calls in the ledger</h2>", *_table(heads, shown)]
+    return ["<h2>Calls in the ledger</h2>", *_table(sheet, heads, shown)]
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], total: Sequence[Any] = ()) -> list[str]:
+def _table(
+    sheet: Sheet, heads: Sequence[str], rows: Sequence[Sequence[Any]], total: Sequence[Any] = ()
+) -> list[str]:
     """Numbers are money and aligned to the right, as is text of ``Figure``; text is escaped."""
     sample = rows[0] if rows else total
     numeric = [isinstance(cell, (float, Figure)) for cell in sample]
@@ -217,27 +187,22 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], total: Sequence[
         for text, right in zip(heads, numeric, strict=False)
     )
     lines = [*(("<tr>", row) for row in rows), *([('<tr class="total">', total)] if total else [])]
-    body = [start + "".join(_cell(cell) for cell in row) + "</tr>" for start, row in lines]
+    body = [start + "".join(_cell(sheet, cell) for cell in row) + "</tr>" for start, row in lines]
     return ['<div class="scroll"><table>', *([f"<tr>{head}</tr>"] if head else []), *body, "</table></div>"]
 
 
-def _cell(cell: Any) -> str:
+def _cell(sheet: Sheet, cell: Any) -> str:
     if isinstance(cell, float):
-        return f'<td class="n">{_money(cell)}</td>'
+        return f'<td class="n">{sheet.money(cell)}</td>'
     if isinstance(cell, Figure):
         return f'<td class="n">{escape(cell.text)}</td>'
-    return f'<td class="name">{escape(str(cell))}</td>'
+    return f'<td class="name"><bdi>{escape(str(cell))}</bdi></td>'
 
 
-def _left_out(count: int, amount: float, what: str, of: str) -> list[str]:
+def _left_out(sheet: Sheet, count: int, amount: float, what: str, of: str) -> list[str]:
     if count <= MOST_ROWS:
         return []
-    return [f'<p class="quiet">{count - MOST_ROWS} more {what}, {of} {_money(amount)} in all.</p>']
-
-
-def _money(amount: float) -> str:
-    shown = f"{amount:,.2f}"
-    return "0.00" if shown == "-0.00" else shown.replace("-", "\N{MINUS SIGN}")
+    return [f'<p class="quiet">{count - MOST_ROWS} more {what}, {of} {sheet.money(amount)} in all.</p>']
 
 
 def _figure(number: float, form: str) -> Figure:

@@ -2,87 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
+from shockgrid.desk.calls_amounts import amount_text, rescaled
+from shockgrid.desk.calls_transitions import TRANSITIONS, UNRESOLVED
 from shockgrid.errors import InputError
 
-PROPOSED = "proposed"  #: waits for a person to approve it; the customer has not been told
-OPEN = ("issued", "funds_pending", "part_met", "extended")  #: the customer still has time
-UNRESOLVED = (PROPOSED, *OPEN, "expired", "liquidation")
-STATES = (*UNRESOLVED, "met", "waived", "closed")
-
+DIGITS = 2  #: of events that do not say: all were in hundredths once
 RUN = "run"  #: that a margin run was looked at; belongs to no call
-
-#: What may happen to a call that is not overdue yet, in whichever of its states; see ``TRANSITIONS``.
-WHILE_DUE: Mapping[str, tuple[str, str]] = {
-    "promise": ("funds_pending", "funds_pending"),
-    "cure": ("part_met", "met"),
-    "correct": ("part_met", "met"),
-    "extend": ("extended", "extended"),
-    "waive": ("waived", "waived"),
-    "expire": ("expired", "expired"),
-}
-
-#: state -> event -> the next state (while something is outstanding, when nothing is). All else is refused.
-#: "" is no call yet. A call that is part_met by 0 is issued again.
-TRANSITIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "": {"issue": ("issued", "issued"), "propose": (PROPOSED, PROPOSED)},
-    PROPOSED: {
-        "amend": (PROPOSED, "closed"),
-        "approve": ("issued", "met"),
-        "waive": ("waived", "waived"),
-    },
-    "issued": {
-        "amend": ("issued", "met"),
-        **WHILE_DUE,
-    },
-    "funds_pending": {
-        "amend": ("funds_pending", "met"),
-        "return": ("part_met", "met"),
-        **WHILE_DUE,
-    },
-    "part_met": {
-        "amend": ("part_met", "met"),
-        **WHILE_DUE,
-    },
-    "extended": {
-        "amend": ("extended", "met"),
-        **WHILE_DUE,
-    },
-    "expired": {
-        "amend": ("expired", "met"),
-        "cure": ("expired", "met"),
-        "correct": ("expired", "met"),
-        "waive": ("waived", "waived"),
-        "liquidate": ("liquidation", "liquidation"),
-    },
-    "liquidation": {
-        "amend": ("liquidation", "closed"),
-        "cure": ("liquidation", "closed"),
-        "correct": ("liquidation", "closed"),
-        "close": ("closed", "closed"),
-    },
-    "met": {
-        "amend": ("part_met", "met"),
-        "propose": (PROPOSED, "met"),
-        "correct": ("part_met", "met"),
-        "close": ("closed", "closed"),
-    },
-    "waived": {"close": ("closed", "closed")},
-    "closed": {
-        "amend": ("part_met", "closed"),
-        "propose": (PROPOSED, "closed"),
-        "correct": ("part_met", "closed"),
-    },
-}
-EVENTS = tuple(dict.fromkeys(event for row in TRANSITIONS.values() for event in row))
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to a call. Text and whole cents only, so that its hash is the same anywhere."""
+    """One thing that happened to a call. Text and whole numbers, so that its hash is the same anywhere."""
 
     key: str  #: of idempotency: the same key is the same event
     event: str
@@ -91,7 +28,9 @@ class Event:
     margin_group: str = ""
     kind: str = ""
     trade_date: str = ""  #: ISO date
-    cents: int = 0  #: issue, propose, amend: called in all; promise, cure: that much; correct: its change
+    units: int = (
+        0  #: minor: issue, propose, amend: called in all; promise, cure: that much; correct: its change
+    )
     due_utc: str = ""  #: issue, propose, extend: when it is due
     manner: str = ""  #: cure: deposit, market, hedge or liquidation
     operator: str = ""  #: who did it; "" for what the run did by itself
@@ -99,11 +38,21 @@ class Event:
     market_hash: str = ""  #: of the market snapshot behind it; a person's act has that of the last run
     parameters_hash: str = ""  #: of regimes, their numbers and the table of calls
     details: str = ""  #: JSON: the figures behind it
+    digits: int = DIGITS  #: after the point of ``units``, as the margin group's currency has them
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All of it in the order above; ``dataclasses.astuple`` would copy each value."""
+        found: tuple[Any, ...] = _VALUES(self)
+        return found
+
+
+_VALUES = attrgetter(*(column.name for column in fields(Event)))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the events of one call have made of it; amounts in whole cents of the margin group's currency."""
+    """What its events have made of a call; amounts in whole minor units of the margin group's currency."""
 
     call_id: str
     margin_group: str
@@ -112,11 +61,12 @@ class Call:
     issued_utc: str
     due_utc: str
     state: str
-    called_cents: int
-    cured_cents: int = 0
-    promised_cents: int = 0
+    called_units: int
+    cured_units: int = 0
+    promised_units: int = 0
     waived: bool = False  #: by a person, whatever became of it then
     details: str = ""
+    digits: int = DIGITS  #: after the point of its amounts: the most that an event of it had
 
     @property
     def stands_waived(self) -> bool:
@@ -124,9 +74,14 @@ class Call:
         return self.waived and self.state in ("waived", "closed")
 
     @property
-    def outstanding_cents(self) -> int:
+    def currency(self) -> str:
+        """The currency of its amounts, from the figures behind it; "" where it has none."""
+        return str(json.loads(self.details).get("currency", "")) if self.details else ""
+
+    @property
+    def outstanding_units(self) -> int:
         """What is called and not cured, >= 0."""
-        return max(0, self.called_cents - self.cured_cents)
+        return max(0, self.called_units - self.cured_units)
 
 
 @dataclass
@@ -191,13 +146,29 @@ def advanced(call: Call | None, event: Event) -> Call:
     if call is None:
         return Call(
             event.call_id, event.margin_group, event.kind, event.trade_date, event.at_utc, event.due_utc,
-            nexts[0], event.cents, details=event.details,
+            nexts[0], event.units, details=event.details, digits=event.digits,
         )  # fmt: skip
+    if event.digits != call.digits:
+        call = finer(call, event.digits)
+        event = replace(event, units=rescaled(event.units, event.digits, call.digits), digits=call.digits)
     changed = _amounts(call, event)
-    chosen = nexts[0] if changed.outstanding_cents else nexts[1]
-    if chosen == "part_met" and changed.cured_cents == 0:
+    chosen = nexts[0] if changed.outstanding_units else nexts[1]
+    if chosen == "part_met" and changed.cured_units == 0:
         chosen = "issued"
     return replace(changed, state=chosen)
+
+
+def finer(call: Call, digits: int) -> Call:
+    """The same call with amounts of so many digits after the point at least, exactly."""
+    if digits <= call.digits:
+        return call
+    called, cured, promised = (
+        rescaled(units, call.digits, digits)
+        for units in (call.called_units, call.cured_units, call.promised_units)
+    )
+    return replace(
+        call, digits=digits, called_units=called, cured_units=cured, promised_units=promised
+    )  # fmt: skip
 
 
 def _amounts(call: Call, event: Event) -> Call:
@@ -206,33 +177,33 @@ def _amounts(call: Call, event: Event) -> Call:
     if event.event == "waive":
         return replace(call, waived=True)
     if event.event in ("amend", "propose"):
-        return replace(call, called_cents=event.cents, details=event.details)
+        return replace(call, called_units=event.units, details=event.details)
     if event.event == "promise":
-        return replace(call, promised_cents=call.promised_cents + event.cents)
+        return replace(call, promised_units=call.promised_units + event.units)
     if event.event == "return":
-        return replace(call, promised_cents=0)
+        return replace(call, promised_units=0)
     if event.event == "extend":
         if event.due_utc <= call.due_utc:
             problem = f"call {call.call_id}: expected an instant after {call.due_utc}"
             raise InputError(problem, table="ledger", column="due_utc", value=event.due_utc)
         return replace(call, due_utc=event.due_utc)
     if event.event == "correct":
-        cured = call.cured_cents + event.cents
+        cured = call.cured_units + event.units
         if cured < 0:
-            problem = f"call {call.call_id}: only {call.cured_cents} cents are cured"
-            raise InputError(problem, table="ledger", column="cents", value=event.cents)
-        return replace(call, cured_cents=cured)
+            problem = f"call {call.call_id}: only {amount_text(call.cured_units, call.digits)} are cured"
+            raise InputError(problem, table="ledger", column="units", value=event.units)
+        return replace(call, cured_units=cured)
     if event.event == "cure":
-        promised = call.promised_cents - (event.cents if event.manner == "deposit" else 0)
-        return replace(call, cured_cents=call.cured_cents + event.cents, promised_cents=max(0, promised))
+        promised = call.promised_units - (event.units if event.manner == "deposit" else 0)
+        return replace(call, cured_units=call.cured_units + event.units, promised_units=max(0, promised))
     return call
 
 
 def _require_amount(event: Event) -> None:
     least = {"issue": 1, "propose": 1, "amend": 0, "promise": 1, "cure": 1}.get(event.event)
-    if least is not None and event.cents < least:
-        problem = f"call {event.call_id}: expected at least {least} cents"
-        raise InputError(problem, table="ledger", column="cents", value=event.cents)
+    if least is not None and event.units < least:
+        problem = f"call {event.call_id}: expected at least {least} minor units"
+        raise InputError(problem, table="ledger", column="units", value=event.units)
     if event.event in ("issue", "propose", "extend"):
         try:
             zone = datetime.fromisoformat(event.due_utc).tzinfo

@@ -40,6 +40,7 @@ class PortfolioMargin(Sourced):
 class CallRules(ParameterFile):
     """The table of calls."""
 
+    currency: str
     kinds: tuple[KindRow, ...]
     intraday_freeze_sessions: Count
     intraday_freeze_days: Count

@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from shockgrid.desk.calls_states import Calls, Event
+from shockgrid.desk.calls_amounts import LARGEST_UNITS, MOST_DIGITS
+from shockgrid.desk.calls_states import DIGITS, Calls, Event
 from shockgrid.desk.doors import require_kind
 from shockgrid.errors import InputError, LedgerError
 
 GENESIS = "0" * 64  #: hash before the first row
+NUMBERS = ("units", "digits")  #: the columns of an event that are no text
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 COLUMNS = tuple(column.name for column in fields(Event))
-LARGEST_CENTS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,21 @@ class Row:
     event: Event
     previous_hash: str
     hash: str  #: SHA-256 of all of the above
+    has_digits: bool = True  #: whether the digits of the amount were written: once they were not
 
     def expected_hash(self) -> str:
         """What the hash must be."""
-        content = [self.previous_hash, self.sequence, *astuple(self.event)]
-        text = json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+        event = self.event.values if self.has_digits else self.event.values[:-1]
+        text = _JSON.encode([self.previous_hash, self.sequence, *event])
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def row_of(line: Sequence[Any]) -> Row:
+    """A row of a store: sequence, ``COLUMNS``, previous_hash, hash; digits None where none were written."""
+    sequence, *told, digits, previous, found = line
+    has_digits = digits is not None
+    values = (*told, digits if has_digits else DIGITS)
+    return Row(sequence, Event(*values), previous, found, has_digits)
 
 
 class Store(Protocol):
@@ -83,14 +94,14 @@ class Ledger:
         Parameters
         ----------
         wait_seconds : how long another writer is waited for before LedgerError ``locked``.
-        create : make the file if it is not there.
+        create : make the file, or the server's table, if it is not there.
         """
         if not isinstance(place, Path):
             require_kind(place, str, "place")
         if str(place).startswith(("postgresql://", "postgres://")):
             from shockgrid.desk.ledger_postgres import PostgresStore
 
-            return cls(PostgresStore(str(place), wait_seconds=wait_seconds))
+            return cls(PostgresStore(str(place), wait_seconds=wait_seconds, create=create))
         from shockgrid.desk.ledger_sqlite import SqliteStore
 
         return cls(SqliteStore(Path(place), wait_seconds=wait_seconds, create=create))
@@ -107,7 +118,8 @@ class Ledger:
         Raises
         ------
         LedgerError : see its reasons. Then no event of the batch has been acknowledged.
-        InputError : two events of the batch share a key, or cents do not fit 64 bits.
+        InputError : two events of the batch share a key, an amount does not fit 64 bits,
+            or a text is none.
         """
         _require_batch(events)
         with self._transaction():
@@ -187,12 +199,26 @@ def _require_batch(events: Sequence[Event]) -> None:
         problem = "two events of one batch share a key"
         raise InputError(problem, table="ledger", column="key", value=repeated)
     for event in events:
-        if not event.key or isinstance(event.cents, bool) or not isinstance(event.cents, int):
-            problem = "an event needs a key and whole cents"
-            raise InputError(problem, table="ledger", column="cents", value=event.cents)
-        if abs(event.cents) > LARGEST_CENTS:
-            problem = "cents do not fit 64 bits"
-            raise InputError(problem, table="ledger", column="cents", value=event.cents)
+        if not event.key or isinstance(event.units, bool) or not isinstance(event.units, int):
+            problem = "an event needs a key and whole minor units"
+            raise InputError(problem, table="ledger", column="units", value=event.units)
+        if abs(event.units) > LARGEST_UNITS:
+            problem = "minor units do not fit 64 bits"
+            raise InputError(problem, table="ledger", column="units", value=event.units)
+        if not 0 <= event.digits <= MOST_DIGITS:
+            problem = f"expected 0 to {MOST_DIGITS} digits after the point"
+            raise InputError(problem, table="ledger", column="digits", value=event.digits)
+        for name, value in zip(COLUMNS, event.values, strict=True):
+            if name not in NUMBERS and not _is_text(value):
+                problem = "expected text that every store can hold: UTF-8, without NUL"
+                raise InputError(problem, table="ledger", column=name, value=ascii(value))
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text without NUL (PostgreSQL) and lone surrogates (which have no bytes)."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in value)
 
 
 def _is_new(event: Event, known: dict[str, Event]) -> bool:

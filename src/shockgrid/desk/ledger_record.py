@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, astuple
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from shockgrid.desk.calls_amounts import amount_text, value_of
 from shockgrid.desk.calls_calendar import SessionCalendar
-from shockgrid.desk.calls_states import Call, Calls, Event
+from shockgrid.desk.calls_states import Call, Calls, Event, finer
 from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import COLUMNS, Row
 
@@ -27,6 +27,7 @@ CALL_COLUMNS = (
     "promised",
     "outstanding",
     "currency",
+    "digits",
     "issued_utc",
     "due_utc",
 )
@@ -43,38 +44,33 @@ RECORD_COLUMNS = (
     "outstanding",
     "currency",
 )
-_NUMBERS = ("sequence", "cents")
+_NUMBERS = ("sequence", "units", "digits")
 
 
 def call_frame(calls: Calls) -> pd.DataFrame:
     """Every call as it stands, by margin group, kind and trade date.
 
-    Money is in ``currency``, the margin group's; "" where the ledger does not say.
+    Money is in ``currency``, the margin group's ("" where the ledger does not say), with ``digits`` after the
+    point.
     """
     rows = [
-        {
-            **asdict(call),
-            "called": call.called_cents / 100.0,
-            "cured": call.cured_cents / 100.0,
-            "promised": call.promised_cents / 100.0,
-            "outstanding": call.outstanding_cents / 100.0,
-            "currency": currency_of(call),
-        }
+        (
+            call.call_id, call.margin_group, call.kind, call.trade_date, call.state,
+            *(value_of(units, call.digits) for units in (
+                call.called_units, call.cured_units, call.promised_units, call.outstanding_units,
+            )),
+            call.currency, call.digits, call.issued_utc, call.due_utc,
+        )
         for call in calls.by_id.values()
-    ]
+    ]  # fmt: skip
     frame = pd.DataFrame(rows, columns=list(CALL_COLUMNS))
     return frame.sort_values(["margin_group", "kind", "trade_date"], kind="stable", ignore_index=True)
-
-
-def currency_of(call: Call) -> str:
-    """The currency of a call's amounts, from the figures behind it; "" where it has none."""
-    return str(json.loads(call.details).get("currency", "")) if call.details else ""
 
 
 def event_frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Every row of a ledger, in order: sequence, the columns of its event, previous_hash, hash."""
     names = ("sequence", *COLUMNS, "previous_hash", "hash")
-    lines = [(row.sequence, *astuple(row.event), row.previous_hash, row.hash) for row in rows]
+    lines = [(row.sequence, *row.event.values, row.previous_hash, row.hash) for row in rows]
     types: dict[str, Any] = {name: np.int64 if name in _NUMBERS else object for name in names}
     return pd.DataFrame(lines, columns=list(names)).astype(types)
 
@@ -83,16 +79,18 @@ def daily_record(rows: Iterable[Row], day: date, calendar: SessionCalendar) -> p
     """Every case in which margin had to be obtained on a trade date, and how it was complied with.
 
     One row per call that was issued or taken up that day: date, margin_group, call_id, kind, margin_required
-    (the most that was called that day), due_utc, complied_utc ("" while it is not),
-    manner (each cure with its amount and date; "market" where prices took the call down; "waived"), state and
+    (the most that was called that day), due_utc, complied_utc ("" while it is not), manner (each cure with
+    its amount and its date in New York; "market" where prices took the call down; "waived"), state and
     outstanding as they stand after all the rows; and the currency of all amounts, the margin group's.
 
-    Source: FINRA Rule 4220 (daily record of required margin): account, amount of margin required, date when
-    and manner in which it was obtained or the requirement otherwise complied with.
+    Source: FINRA Rule 4220 (SR-FINRA-2010-024, effective 2010-12-02): each day, every case in which margin
+    must be obtained under FINRA's rules or Regulation T; for each account the amount required, and the date
+    when and manner in which it was deposited or the requirement otherwise complied with.
     """
     require_kind(day, date, "day")
     calls = Calls()
-    required: dict[str, int] = {}
+    traded = cache(lambda stamp: calendar.trade_date(pd.Timestamp(stamp)))
+    required: dict[str, float] = {}
     complied: dict[str, str] = {}
     manners: dict[str, list[str]] = {}
     for row in rows:
@@ -101,39 +99,41 @@ def daily_record(rows: Iterable[Row], day: date, calendar: SessionCalendar) -> p
         if not event.call_id:
             continue
         call = calls.by_id[event.call_id]
-        grown = call.called_cents > (before.called_cents if before else 0)
-        if grown and calendar.trade_date(pd.Timestamp(event.at_utc)) == day:
-            required[call.call_id] = max(required.get(call.call_id, 0), call.called_cents)
+        before = finer(before, call.digits) if before else None
+        grown = call.called_units > (before.called_units if before else 0)
+        if grown and traded(event.at_utc) == day:
+            called = value_of(call.called_units, call.digits)
+            required[call.call_id] = max(required.get(call.call_id, 0.0), called)
         manner = _manner(event, call, before)
         if manner:
             manners.setdefault(call.call_id, []).append(manner)
         complied[call.call_id] = _complied(call, event, complied.get(call.call_id, ""))
     lines = [
         (
-            day, calls.by_id[name].margin_group, name, calls.by_id[name].kind, cents / 100.0,
-            calls.by_id[name].due_utc, complied[name], "; ".join(manners.get(name, [])),
-            calls.by_id[name].state, calls.by_id[name].outstanding_cents / 100.0,
-            currency_of(calls.by_id[name]),
+            day, call.margin_group, name, call.kind, required[name], call.due_utc, complied[name],
+            "; ".join(manners.get(name, [])), call.state, value_of(call.outstanding_units, call.digits),
+            call.currency,
         )
-        for name, cents in required.items()
+        for name, call in ((name, calls.by_id[name]) for name in required)
     ]  # fmt: skip
     frame = pd.DataFrame(lines, columns=list(RECORD_COLUMNS))
     return frame.sort_values(["margin_group", "kind"], kind="stable", ignore_index=True)
 
 
 def _manner(event: Event, call: Call, before: Call | None) -> str:
-    day = event.at_utc[:10]
+    day = pd.Timestamp(event.at_utc).tz_convert("America/New_York").date()
     if event.event == "cure":
-        return f"{event.manner} {event.cents / 100.0:.2f} on {day}"
+        return f"{event.manner} {amount_text(event.units, event.digits, grouped=False)} on {day}"
     if event.event == "correct":
-        return f"correction {event.cents / 100.0:+.2f} on {day}"
+        return f"correction {amount_text(event.units, event.digits, sign='+', grouped=False)} on {day}"
     if event.event == "waive":
         return f"waived on {day}"
-    if event.event == "amend" and before and call.called_cents < before.called_cents:
-        return f"market {(before.called_cents - call.called_cents) / 100.0:.2f} on {day}"
+    if event.event == "amend" and before and call.called_units < before.called_units:
+        fallen = before.called_units - call.called_units
+        return f"market {amount_text(fallen, call.digits, grouped=False)} on {day}"
     return ""
 
 
 def _complied(call: Call, event: Event, earlier: str) -> str:
-    done = call.state in ("met", "waived") or (call.state == "closed" and call.outstanding_cents == 0)
+    done = call.state in ("met", "waived") or (call.state == "closed" and call.outstanding_units == 0)
     return (earlier or event.at_utc) if done else ""

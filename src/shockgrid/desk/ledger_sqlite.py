@@ -5,22 +5,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from shockgrid.desk.calls_states import Event
-from shockgrid.desk.ledger import COLUMNS, GENESIS, Row
+from shockgrid.desk.ledger import COLUMNS, GENESIS, NUMBERS, Row, row_of
 from shockgrid.errors import LedgerError
 
-APPLICATION_ID = 0x53474C31  #: "SGL1", written into the file
-_NUMBERS = ("cents",)
+APPLICATION_ID = 0x53474C32  #: "SGL2", written into the file
+BEFORE = 0x53474C31  #: "SGL1": amounts in hundredths of any currency, their digits not written
 _SCHEMA = (
     "CREATE TABLE events (sequence INTEGER PRIMARY KEY, "
-    + ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'} NOT NULL" for name in COLUMNS)
+    + ", ".join(f"{name} {'INTEGER' if name in NUMBERS else 'TEXT'} NOT NULL" for name in COLUMNS)
     + ", previous_hash TEXT NOT NULL, hash TEXT NOT NULL, UNIQUE (key)) STRICT",
     "CREATE TRIGGER no_update BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'append only'); END",
     "CREATE TRIGGER no_delete BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'append only'); END",
+    f"PRAGMA application_id = {APPLICATION_ID:d}",
+)
+_BROUGHT_UP = (
+    "ALTER TABLE events RENAME COLUMN cents TO units",
+    "ALTER TABLE events ADD COLUMN digits INTEGER",
+    f"PRAGMA application_id = {APPLICATION_ID:d}",
 )
 _ALL = ", ".join(("sequence", *COLUMNS, "previous_hash", "hash"))
 _INSERT = "INSERT INTO events (" + _ALL + ") VALUES (" + ", ".join("?" * (len(COLUMNS) + 3)) + ")"
@@ -60,11 +65,11 @@ class SqliteStore:
     def known(self, keys: Sequence[str]) -> dict[str, Event]:
         """Those of the keys that are there, with their events."""
         found = (self._execute(_KEYED, (key,)).fetchone() for key in keys)
-        return {str(line[1]): _row(line).event for line in found if line is not None}
+        return {str(line[1]): row_of(line).event for line in found if line is not None}
 
     def insert(self, rows: Sequence[Row]) -> None:
         """Write rows."""
-        lines = [(row.sequence, *astuple(row.event), row.previous_hash, row.hash) for row in rows]
+        lines = [(row.sequence, *row.event.values, row.previous_hash, row.hash) for row in rows]
         with self._named():
             self._connection.executemany(_INSERT, lines)
 
@@ -86,7 +91,7 @@ class SqliteStore:
                 part = lines.fetchmany(1000)
             if not part:
                 return
-            yield from (_row(line) for line in part)
+            yield from (row_of(line) for line in part)
 
     def close(self) -> None:
         """Close the file."""
@@ -94,9 +99,11 @@ class SqliteStore:
 
     def _prepare(self) -> None:
         query = self._connection.execute
+        tables = query("SELECT count(*) FROM sqlite_master").fetchone()[
+            0
+        ]  # first: a maker writes both at once
         found = query("PRAGMA application_id").fetchone()[0]
-        tables = query("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found != APPLICATION_ID and (found or tables):
+        if found not in (APPLICATION_ID, BEFORE) and (found or tables):
             problem = f"{self._path}: is a database, but no ledger of shockgrid"
             raise LedgerError(problem, reason="unreadable")
         query("PRAGMA journal_mode = WAL")
@@ -104,12 +111,10 @@ class SqliteStore:
         if found == APPLICATION_ID:
             return
         query("BEGIN IMMEDIATE")
-        if not query("SELECT count(*) FROM sqlite_master").fetchone()[
-            0
-        ]:  # another process may have been first
-            for statement in _SCHEMA:
+        found = query("PRAGMA application_id").fetchone()[0]  # another process may have been first
+        if found != APPLICATION_ID:
+            for statement in _BROUGHT_UP if found == BEFORE else _SCHEMA:
                 query(statement)
-            query(f"PRAGMA application_id = {APPLICATION_ID:d}")
         query("COMMIT")
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -131,7 +136,3 @@ class SqliteStore:
             elif name.startswith(_UNREADABLE):
                 problem, reason = f"{self._path}: cannot be read as a ledger: {error}", "unreadable"
             raise LedgerError(problem, reason=reason) from error
-
-
-def _row(line: Sequence[Any]) -> Row:
-    return Row(int(line[0]), Event(*line[1 : 1 + len(COLUMNS)]), str(line[-2]), str(line[-1]))

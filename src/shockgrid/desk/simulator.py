@@ -14,14 +14,16 @@ import pandas as pd
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_desk import CallDesk
 from shockgrid.desk.calls_plan import Evidence
-from shockgrid.desk.calls_states import OPEN, PROPOSED, Call, Event
+from shockgrid.desk.calls_states import Call, Event
 from shockgrid.desk.calls_table import call_rules
+from shockgrid.desk.calls_transitions import OPEN, PROPOSED
 from shockgrid.desk.ledger import Ledger
 from shockgrid.desk.ledger_sqlite import SqliteStore
 from shockgrid.desk.simulator_checks import Checks
 from shockgrid.desk.simulator_faults import Crash, FaultyStore, MemoryStore
+from shockgrid.desk.simulator_firm import Firm
 from shockgrid.desk.simulator_liquidation import Floor
-from shockgrid.desk.simulator_world import World
+from shockgrid.desk.simulator_world import EXCHANGE_PERCENT, HOUSE_PERCENT, World
 from shockgrid.errors import InputError, LedgerError
 
 STEPS = 8
@@ -51,30 +53,33 @@ def simulate(
 ) -> Report:
     """Drive a desk over a ledger in a folder, or in memory; after each step every invariant is checked.
 
-    Prices, trades, doubtful figures, promises, late and part payments, extensions, waivers, corrections,
-    restarts, disk errors, crashes in every part of a write, clocks that jump back; all of it from ``seed``.
-    With ``reconcile`` the firm at the end is margined by the engine as well; with ``liquidate`` an account of
-    spreads and covered shorts in deficit, at the prices of the end, is liquidated and each step judged.
+    Prices, trades, doubtful figures, promises, late and part payments, sales, extensions, waivers,
+    corrections, restarts, disk errors, crashes in every part of a write, clocks that jump back; all of it
+    from ``seed``. With ``reconcile`` the firm lies on a live ``Desk`` too: prices, trades and payments go
+    through it, runs are made of its figures, and after every step they are held against exact sums. With
+    ``liquidate`` an account of spreads and covered shorts in deficit, at the prices of the end, is liquidated
+    and each step judged.
 
     Raises
     ------
     AssertionError : an invariant is broken; says the seed, the step and which.
     """
-    run = _Simulation(seed, folder)
+    run = _Simulation(seed, folder, reconcile=reconcile)
     for step in range(steps):
         try:
             run.step()
         except AssertionError as error:
             problem = f"seed {seed}, step {step}: {error}"
             raise AssertionError(problem) from error
-    return run.finish(steps, reconcile=reconcile, liquidate=liquidate)
+    return run.finish(steps, liquidate=liquidate)
 
 
 class _Simulation:
-    def __init__(self, seed: int, folder: Path | None) -> None:
+    def __init__(self, seed: int, folder: Path | None, *, reconcile: bool) -> None:
         self.random = Random(seed)
         self.report = Report(seed, 0)
         self.world = World.drawn(self.random)
+        self.firm = Firm(self.world) if reconcile else None
         self.calendar, self.rules = SessionCalendar.new_york(), call_rules()
         self.path = folder / f"simulated-{seed}.db" if folder else None
         self.memory = MemoryStore()
@@ -102,12 +107,22 @@ class _Simulation:
         if self.random.random() < JUMP_CHANCE:
             self.jump()
         self.checks.state(self.ledger, self.desk, self.world)
+        if self.firm is not None:
+            self.firm.reconciled(self.world)
+
+    def figures(self) -> pd.DataFrame:
+        """The accounts frame of a run: the live desk's, where there is one."""
+        if self.firm is None:
+            self.world.taken()
+            return self.world.accounts()
+        self.firm.follow(self.world)
+        return self.firm.accounts(self.world)
 
     def margin_run(self) -> None:
         """One run of the whole firm."""
         self.runs += 1
         proof = Evidence(f"run{self.runs}", f"market{self.runs}", "parameters")
-        frame, before = self.world.accounts(), dict(self.desk.calls.by_id)
+        frame, before = self.figures(), dict(self.desk.calls.by_id)
         held: set[str] = set()
 
         def act() -> list[Event]:
@@ -132,50 +147,60 @@ class _Simulation:
 
     def customer(self, call: Call) -> None:
         """What becomes of one call before the next run: nothing, or one act of the customer or the desk."""
-        chance, left = self.random.random(), call.outstanding_cents
+        chance, left = self.random.random(), call.outstanding_units
         due = pd.Timestamp(call.due_utc)
         if call.state == PROPOSED and chance < 0.4:
             waived = chance < 0.1
             self.record(call, "waive" if waived else "approve", reason="simulated" if waived else "")
         elif call.state in OPEN and chance < 0.02:
-            self.record(call, "amend", cents=call.called_cents + 1, reason="a cent more, by a person")
+            self.record(call, "amend", units=call.called_units + 1, reason="a cent more, by a person")
         elif call.state in OPEN and chance < 0.1:
-            self.record(call, "promise", cents=left)
+            self.record(call, "promise", units=left)
         elif call.state == "funds_pending" and chance < 0.2:
             self.record(call, "return")
-        elif call.state in (*OPEN, "expired") and chance < 0.35:
+        elif call.state in (*OPEN, "expired") and chance < 0.3:
             self.pay(call, left if chance < 0.25 else max(1, left // 3))
+        elif call.state in (*OPEN, "expired") and chance < 0.35:
+            self.sell(call)
         elif call.state in OPEN and chance < 0.38:
             later = self.calendar.due(self.calendar.trade_date(self.world.moment), 3)
             if pd.Timestamp(later) > due:
                 self.record(call, "extend", due=later, reason="simulated")
         elif call.state in (*OPEN, "expired") and chance < 0.40:
             self.record(call, "waive", reason="simulated")
-        elif call.state == "met" and call.cured_cents > 0 and chance < 0.05:
-            self.world.cash[call.margin_group] -= call.cured_cents
+        elif call.state == "met" and call.cured_units > 0 and chance < 0.05:
+            self.world.pay(call.margin_group, -call.cured_units)
             if self.desk.calls.unresolved(call.margin_group, call.kind):
                 self.record(call, "close", reason="the wire came back; another call takes it up")
             else:
-                self.record(call, "correct", cents=-call.cured_cents, reason="the wire came back")
+                self.record(call, "correct", units=-call.cured_units, reason="the wire came back")
         elif call.state == "expired" and chance < 0.7:
             self.record(call, "liquidate")
         elif call.state == "liquidation" and chance < 0.5:
-            self.pay(call, left, "liquidation")
+            self.sell(call)
         elif call.state in ("met", "waived") and chance < 0.3:
             self.record(call, "close")
 
-    def pay(self, call: Call, cents: int, manner: str = "deposit") -> None:
-        """Money arrives, on the account and on the call; a minimum of equity is not cured by selling."""
-        if manner in self.rules.row(call.kind, self.calendar.trade_date(self.world.moment)).cures:
-            self.world.cash[call.margin_group] += cents
-            self.record(call, "cure", cents=cents, manner=manner)
+    def pay(self, call: Call, units: int) -> None:
+        """Money arrives, on the account and on the call."""
+        self.world.pay(call.margin_group, units)
+        self.record(call, "cure", units=units, manner="deposit")
+
+    def sell(self, call: Call) -> None:
+        """Holdings are closed until what is outstanding is freed; a minimum of equity is not cured so."""
+        if "liquidation" in self.rules.row(call.kind, self.calendar.trade_date(self.world.moment)).cures:
+            percent = EXCHANGE_PERCENT if call.kind == "pm_deficiency" else HOUSE_PERCENT
+            freed = self.world.close(call.margin_group, percent, call.outstanding_units)
+            if freed:
+                cured = min(freed, call.outstanding_units)
+                self.record(call, "cure", units=cured, manner="liquidation")
 
     def record(
         self,
         call: Call,
         event: str,
         *,
-        cents: int = 0,
+        units: int = 0,
         manner: str = "",
         reason: str = "",
         due: datetime | None = None,
@@ -186,7 +211,7 @@ class _Simulation:
         def act() -> list[Event]:
             before = self.desk.sequence
             self.desk.record(
-                call.call_id, event, at, operator="simulator", reason=reason, cents=cents, manner=manner,
+                call.call_id, event, at, operator="simulator", reason=reason, units=units, manner=manner,
                 due=due,
             )  # fmt: skip
             return [row.event for row in self.ledger.rows(before)]
@@ -216,13 +241,11 @@ class _Simulation:
         self.checks.acknowledge(events)
         return events
 
-    def finish(self, steps: int, *, reconcile: bool, liquidate: bool) -> Report:
-        """Reconcile with the engine and liquidate where that is asked for, count, and close the ledger."""
+    def finish(self, steps: int, *, liquidate: bool) -> Report:
+        """Liquidate where that is asked for, count, and close the ledger."""
         if liquidate:
             floor = Floor.drawn(self.random, self.world.prices, self.world.moment)
             self.report.liquidations.update(floor.liquidated())
-        if reconcile:
-            self.checks.reconciled(self.world)
         self.report.steps = steps
         self.report.events.update(row.event.event for row in self.ledger.rows())
         _, self.report.last_hash = self.ledger.verify()

@@ -9,14 +9,12 @@ import pandas as pd
 
 from shockgrid.desk.calls_calendar import SessionCalendar, instant_text
 from shockgrid.desk.calls_desk import CallDesk
-from shockgrid.desk.calls_figures import to_cents
-from shockgrid.desk.calls_states import PROPOSED, Call, Event, replay
+from shockgrid.desk.calls_states import Call, Event, replay
 from shockgrid.desk.calls_table import CallRules
+from shockgrid.desk.calls_transitions import PROPOSED
 from shockgrid.desk.ledger import Ledger, Row
-from shockgrid.desk.simulator_world import ACCOUNTS, EXCHANGE_PERCENT, PROFILES, World
+from shockgrid.desk.simulator_world import ACCOUNTS, PROFILES, World
 from shockgrid.expiries import expiry_instants
-from shockgrid.regimes import tims
-from shockgrid.requirement import margin
 
 #: under which profiles a run may do this while the exchange is open
 ALLOWED_OF = {
@@ -64,7 +62,7 @@ class Checks:
             if event.event in ("issue", "propose"):
                 exact = world.deficit(event.margin_group, event.kind)
                 earlier = before.get(event.call_id)
-                fresh = event.cents - (earlier.cured_cents if earlier else 0)
+                fresh = event.units - (earlier.cured_units if earlier else 0)
                 assert fresh == exact > 0, f"{event.call_id} is for {fresh}, not {exact}"
                 assert event.due_utc == self._due(event), f"{event.call_id} is due {event.due_utc}"
             assert event.event != "propose" or is_open, "a call is proposed after the close"
@@ -91,21 +89,6 @@ class Checks:
             assert len(same) <= 1, f"two open calls of kind {call.kind} for {call.margin_group}"
         self._liquidations(rows)
 
-    def reconciled(self, world: World) -> None:
-        """The engine agrees with the world to the cent; in every scenario accounts sum to class groups."""
-        book, market, firm = world.tables()
-        result = margin(book, market, tims(), backend="numpy")
-        needed = result.accounts.set_index("margin_group")["requirement"]
-        for account in ACCOUNTS:
-            exact = world.requirement(account, EXCHANGE_PERCENT)
-            assert int(to_cents(needed[account])) == exact, f"{account} needs {needed[account]}, not {exact}"
-        parts = pd.concat([result.scenarios(account) for account in ACCOUNTS])
-        whole = margin(firm, market, tims(), backend="numpy").scenarios("firm")
-        keys = ["scenario", "class_group"]
-        by_account, by_group = (frame.groupby(keys)["pnl"].sum() for frame in (parts, whole))
-        apart = (by_account - by_group).abs().max()
-        assert apart < 0.005, f"accounts and class groups differ by {apart}"
-
     def _covered(
         self,
         account: str,
@@ -131,7 +114,7 @@ class Checks:
         if deficit and not waived:
             assert len(calls) == 1, f"{account} lacks {deficit} and has {len(calls)} calls of kind {kind}"
             asked = profile == "intraday_with_approval" and calls[0].call_id in held
-            enough = calls[0].outstanding_cents >= deficit
+            enough = calls[0].outstanding_units >= deficit
             assert enough or asked, f"{calls[0].call_id} is for less than the deficit"
             assert asked or calls[0].state != PROPOSED, f"{calls[0].call_id} waits for nobody"
         market = "market" in self._rules.row(kind, today).cures
@@ -140,7 +123,7 @@ class Checks:
                 continue
             if call.call_id in held and call.state != PROPOSED:
                 continue
-            assert call.outstanding_cents == deficit, f"{call.call_id} is not the exact deficit {deficit}"
+            assert call.outstanding_units == deficit, f"{call.call_id} is not the exact deficit {deficit}"
 
     def _liquidations(self, rows: Sequence[Row]) -> None:
         """Nobody is liquidated before the call has expired."""

@@ -10,12 +10,15 @@ from typing import Any
 import pandas as pd
 
 from shockgrid.book import Book
+from shockgrid.desk.calls_amounts import value_of
 from shockgrid.market import Market
+from shockgrid.minor_units import minor_digits
 
 NAMES = ("AAA", "BBB", "CCC")
 ACCOUNTS = ("a1", "a2", "a3", "a4", "=cmd", "<b>")
 #: how the calls of each account are made
 PROFILES = dict(zip(ACCOUNTS, ("automatic", "intraday_with_approval", "eod_batch") * 2, strict=True))
+CURRENCIES = dict(zip(ACCOUNTS, ("USD", "JPY", "BTC", "USD", "KWD", "USD"), strict=True))
 MINIMUM_CENTS = 500_000
 EXCHANGE_PERCENT, HOUSE_PERCENT = 15, 25
 LOT = 100  #: shares; 15 and 25 % of a lot at a price in cents are whole cents
@@ -33,6 +36,7 @@ class World:
     shares: dict[str, dict[str, int]] = field(default_factory=dict)  #: account -> name -> lots x LOT
     cash: dict[str, int] = field(default_factory=dict)  #: cents
     doubted: frozenset[str] = frozenset()
+    done: list[tuple[str, str, int]] = field(default_factory=list)  #: since ``taken``; see there
 
     @classmethod
     def drawn(cls, random: Random) -> World:
@@ -53,10 +57,37 @@ class World:
             move = self.random.gauss(0.0, 0.05)
             self.prices[name] = max(100, round(self.prices[name] * (1.0 + move)))
         account, name = self.random.choice(ACCOUNTS), self.random.choice(NAMES)
-        traded = LOT * self.random.randrange(-3, 4)
-        self.shares[account][name] += traded
-        self.cash[account] -= traded * self.prices[name]
+        self.trade(account, name, LOT * self.random.randrange(-3, 4))
         self.doubted = frozenset(name for name in ACCOUNTS if self.random.random() < 0.08)
+
+    def trade(self, account: str, name: str, count: int) -> None:
+        """Shares bought (> 0) or sold at the present price."""
+        if count:
+            self.shares[account][name] += count
+            self.cash[account] -= count * self.prices[name]
+            self.done.append((account, name, count))
+
+    def pay(self, account: str, cents: int) -> None:
+        """Money into the account, or out of it (< 0)."""
+        self.cash[account] += cents
+        self.done.append((account, "", cents))
+
+    def close(self, account: str, percent: int, wanted: int) -> int:
+        """Close lots, name by name, until a requirement of so many per cent is lower by what is wanted, or
+        nothing is left; by how many cents it is lower then.
+        """
+        freed = 0
+        for name, held in sorted(self.shares[account].items()):
+            of_a_lot = percent * LOT * self.prices[name] // 100
+            lots = min(abs(held) // LOT, -(-max(0, wanted - freed) // of_a_lot))
+            self.trade(account, name, -lots * LOT if held > 0 else lots * LOT)
+            freed += lots * of_a_lot
+        return freed
+
+    def taken(self) -> list[tuple[str, str, int]]:
+        """Trades (account, name, shares) and payments (account, "", cents) since this was last asked."""
+        done, self.done = self.done, []
+        return done
 
     def worth(self, account: str) -> int:
         """Holdings at present prices, cents."""
@@ -81,28 +112,34 @@ class World:
         return max(0, needed - self.equity(account))
 
     def accounts(self) -> pd.DataFrame:
-        """The firm as the accounts frame of a margin run."""
-        rows: list[dict[str, Any]] = [
-            {
-                "margin_group": account,
-                "equity_at_marks": self.equity(account) / 100.0,
-                "exchange_requirement": self.requirement(account, EXCHANGE_PERCENT) / 100.0,
-                "house_requirement": self.requirement(account, HOUSE_PERCENT) / 100.0,
-                "minimum_equity": MINIMUM_CENTS / 100.0,
-                "exchange_regime": "tims",
-                "call_profile": PROFILES[account],
-                "currency": "USD",
-                "worst_scenario": 0,
-                "worst_price_shock": -0.15,
-                "worst_vol_shock": 0.0,
-                "reliability": "PARTIAL" if account in self.doubted else "OK",
-            }
-            for account in ACCOUNTS
-        ]
-        return pd.DataFrame(rows)
+        """The firm as the accounts frame of a margin run, each account in its own of ``CURRENCIES``: what the
+        world counts in cents are then minor units of that.
+        """
+        return pd.DataFrame([self._row(account) for account in ACCOUNTS])
 
-    def tables(self) -> tuple[Book, Market, Book]:
-        """The firm as a book and a market, and the book of one account that holds everything."""
+    def _row(self, account: str) -> dict[str, Any]:
+        """One account of that frame."""
+        amounts = {
+            "equity_at_marks": self.equity(account),
+            "exchange_requirement": self.requirement(account, EXCHANGE_PERCENT),
+            "house_requirement": self.requirement(account, HOUSE_PERCENT),
+            "minimum_equity": MINIMUM_CENTS,
+        }
+        currency = CURRENCIES[account]
+        return {
+            "margin_group": account,
+            **{name: value_of(units, minor_digits(currency)) for name, units in amounts.items()},
+            "exchange_regime": "tims",
+            "call_profile": PROFILES[account],
+            "currency": currency,
+            "worst_scenario": 0,
+            "worst_price_shock": -0.15,
+            "worst_vol_shock": 0.0,
+            "reliability": "PARTIAL" if account in self.doubted else "OK",
+        }
+
+    def tables(self) -> tuple[Book, Market]:
+        """The firm as a book, each account in the program of its call profile, and a market."""
         stocks = [{"symbol": name, "underlying": name, "type": "stock"} for name in NAMES]
         spots = [{"underlying": name, "spot": self.prices[name] / 100.0} for name in NAMES]
         curve = pd.DataFrame([{"currency": "USD", "days": 30, "zero_rate_dec": 0.0}])
@@ -113,11 +150,12 @@ class World:
         rows = [(account, name, self.shares[account][name]) for account in ACCOUNTS for name in NAMES]
         held = pd.DataFrame(rows, columns=["account", "symbol", "quantity"])
         cash = pd.DataFrame(
-            [{"account": account, "cash": self.cash[account] / 100.0} for account in ACCOUNTS]
+            [
+                {"account": account, "cash": self.cash[account] / 100.0, "program": PROFILES[account]}
+                for account in ACCOUNTS
+            ]
         )
-        summed = held.assign(account="firm").groupby(["account", "symbol"], as_index=False).sum()
-        whole = Book.from_frames(summed, pd.DataFrame([{"account": "firm", "cash": 0.0}]))
-        return Book.from_frames(held, cash), market, whole
+        return Book.from_frames(held, cash), market
 
     @property
     def moment(self) -> datetime:

@@ -34,7 +34,7 @@ SAMPLE_POLICY = """\
 [programs.default]            # used by accounts with a blank program
 exchange = "tims"             # regime by name, or path/to/file.py:name
 house = "house"
-minimum_equity = 100000       # a flag in the result, not a part of the requirement
+minimum_equity = 100000       # in the base currency; a flag in the result, not a part of the requirement
 call_profile = "eod_batch"
 """
 

@@ -22,7 +22,8 @@ from shockgrid.reg_t.pairing import Pairing
 from shockgrid.reg_t.rules import RegtRules
 from shockgrid.reg_t.totals import Side, by_group, cents
 from shockgrid.requirement.assemble import group_currencies, group_rates
-from shockgrid.requirement.equity import equity, falls_short
+from shockgrid.requirement.equity import equity
+from shockgrid.requirement.minor_amounts import falls_short
 from shockgrid.requirement.reliability import reliability
 from shockgrid.requirement.unpriced import unpriced_charges
 
@@ -137,7 +138,7 @@ class RegtResult:
         return self.accounts[column] * self.accounts["currency"].map(self.plan.market.fx).astype(np.float64)
 
     def short(self) -> pd.Series:
-        """Mask of the margin groups in deficit, requirement and equity each to the cent."""
+        """Mask of the margin groups in deficit, by a minor unit of their currency or more."""
         return falls_short(self.accounts)
 
     @cached_property

@@ -32,7 +32,7 @@ class Terms:
     names: Texts
     exchange_runs: Codes  #: the run of its exchange regime, -1 without one
     house_runs: Codes
-    minimums: Floats  #: smallest equity allowed
+    minimums: Floats  #: smallest equity allowed, in the margin group's currency
     exchange_regimes: Texts  #: name of the exchange's regime, "" where there is none
     call_profiles: Texts  #: how their calls are made
     currencies: Texts
@@ -91,15 +91,16 @@ def terms_of(whole: Plan, programs: Sequence[Program], regimes: Sequence[Any]) -
 
     names = [program.exchange.name if program.exchange else "" for program in programs]
     currencies = group_currencies(whole)
+    rates = _rates(whole, currencies)
     return Terms(
         whole.margin_groups,
         runs("exchange"),
         runs("house"),
-        np.array([program.minimum_equity for program in programs], np.float64),
+        np.array([program.minimum_equity for program in programs], np.float64) / rates,
         np.array(names, object),
         np.array([program.call_profile for program in programs], object),
         currencies,
-        _rates(whole, currencies),
+        rates,
     )
 
 

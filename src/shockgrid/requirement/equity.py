@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,20 +23,6 @@ class Money(NamedTuple):
 
     amounts: Floats  #: [A] cash, or the ``equity_override`` in place of everything
     counts_positions: Mask  #: [A] false where there is an override
-
-
-def in_cents(amounts: Any) -> Floats:
-    """Amounts of money in whole cents, rounded half up."""
-    return np.floor(np.round(np.asarray(amounts, np.float64) * 100.0, 6) + 0.5)
-
-
-def falls_short(accounts: pd.DataFrame) -> pd.Series:
-    """Mask of the rows of an accounts frame in deficit: requirement over equity, each to the cent.
-
-    Rounded like a margin call, so that who pays what is called is in deficit no more.
-    """
-    needed, held = (in_cents(accounts[name]) for name in ("requirement", "equity_at_marks"))
-    return pd.Series(needed > held, accounts.index)
 
 
 def equity(plan: Plan, model_values: Floats) -> Equity:

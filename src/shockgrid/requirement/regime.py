@@ -221,7 +221,10 @@ class Regime:
 
 @dataclass(frozen=True)
 class Program:
-    """What applies to a group of accounts: two regimes, the smallest equity allowed, how calls are made."""
+    """What applies to a group of accounts: two regimes, the smallest equity allowed, how calls are made.
+
+    ``minimum_equity`` is in the market's base currency.
+    """
 
     exchange: Regime | None
     house: Regime | None

@@ -15,10 +15,10 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.contributions import contributions
-from shockgrid.requirement.equity import falls_short
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.explain import tree_frame
 from shockgrid.requirement.frames import by_account_and_symbol, group_columns, position_columns
+from shockgrid.requirement.minor_amounts import falls_short
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.totals import Evaluation
 from shockgrid.requirement.views import headline_html, headline_table, headline_text
@@ -168,7 +168,7 @@ class MarginResult:
         return self.accounts[column] * rates.astype(np.float64)
 
     def short(self) -> pd.Series:
-        """Mask of the margin groups in deficit, requirement and equity each to the cent."""
+        """Mask of the margin groups in deficit, by a minor unit of their currency or more."""
         return falls_short(self.accounts)
 
     def explain(self, account: str) -> pd.DataFrame:
