@@ -205,6 +205,24 @@ def test_impact_says_who_pays_more_and_who_falls_short() -> None:
     assert (back["short"], back["larger"]) == ("deficit cured", "smaller deficit")
 
 
+def test_compare_and_impact_say_the_same_deficits() -> None:
+    """Three accounts with 10 shares at 100 under 15 % and equities of 99.996, 99.994 and 99.99: a call asks
+    for 50.01 of each, as what there is counts in full cents (99.99), so that 150.03 are missing, not the
+    150.02 of the plain differences."""
+    plain = {"vol": [0.0], "concentrated": False, "contingency_rate": 0.0}
+    old, new = (sg.house(spot=[-move, move], **plain) for move in (0.15, 0.05))
+    accounts = [
+        {"account": f"A{place}", "cash": cash - 1000.0} for place, cash in enumerate((99.996, 99.994, 99.99))
+    ]
+    held = book([(row["account"], "X", 10) for row in accounts], accounts)
+    found = sg.impact(held, MARKET, old, new)
+    firm = sg.compare(held, MARKET, {"old": old, "new": new}).firm.set_index("side")
+    assert found.totals["sum_deficit_before"] == pytest.approx(150.03, abs=1e-9)
+    for side, when in (("old", "before"), ("new", "after")):
+        assert found.totals[f"sum_deficit_{when}"] == pytest.approx(firm.loc[side, "sum_deficit"], abs=1e-9)
+        assert (found.accounts[f"deficit_{when}"] > 0.0).sum() == firm.loc[side, "deficits"]
+
+
 @pytest.mark.parametrize("accounts", [[], [{"account": "A", "cash": 1.0}]])
 def test_a_book_without_positions_asks_for_nothing(accounts: list[dict[str, object]]) -> None:
     found = sg.compare(book([], accounts), MARKET, ["tims", "house-rules", "span", "regt"])

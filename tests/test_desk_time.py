@@ -20,7 +20,7 @@ def test_older_updates_are_dropped_and_counted() -> None:
     for sequence, spot in ((5, 101.0), (5, 102.0), (4, 103.0), (8, 104.0)):
         live.tick(pd.DataFrame([{"underlying": "X", "spot": spot}]), sequence=sequence)
     assert live.market.underlyings.spots[0] == 104.0
-    assert (live.dropped, live.gaps, live.sequence) == (2, 4 + 2, 8)
+    assert (live.dropped, live.gaps, live.sequence) == (2, 3 + 2, 8)  # 4 was dropped, so it is not missing
     late = AS_OF + pd.Timedelta(minutes=5)
     for minutes, spot in ((5, 105.0), (4, 106.0)):
         live.tick(
@@ -32,6 +32,20 @@ def test_older_updates_are_dropped_and_counted() -> None:
     assert live.dropped == 3
     assert live.time == late
     assert live.stale(timedelta(minutes=4))["underlying"].tolist() == ["Y"]
+
+
+def test_an_update_that_is_late_by_its_time_is_dropped_and_not_missing() -> None:
+    """Numbers 1, 2, 5 and 3: 2 comes with an older time, 3 after 5; 4 alone never comes."""
+    live = desk()
+    for sequence, minutes in ((1, 5), (2, 4), (5, 6), (3, 7), (3, 7)):
+        at = (AS_OF + pd.Timedelta(minutes=minutes)).to_pydatetime()
+        live.tick(pd.DataFrame([{"underlying": "X", "spot": 100.0 + sequence}]), sequence=sequence, at=at)
+    assert live.market.underlyings.spots[0] == 105.0
+    assert (live.dropped, live.gaps, live.sequence) == (3, 1, 5)
+    assert live.time == (AS_OF + pd.Timedelta(minutes=6)).to_pydatetime()
+    with pytest.raises(sg.InputError):
+        live.tick("nonsense", sequence=9)
+    assert (live.dropped, live.gaps, live.sequence) == (3, 1, 5)
 
 
 def test_a_row_from_the_future_is_named_and_does_not_move_the_time() -> None:

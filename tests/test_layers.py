@@ -13,7 +13,7 @@ import shockgrid as sg
 PACKAGE = Path(sg.__file__).parent
 LAYERS = [
     {"errors", "arrays"},
-    {"cells", "columns", "expiries", "minor_units", "symbols"},
+    {"cells", "columns", "doors", "expiries", "minor_units", "symbols"},
     {"states", "vol_rules"},
     {"book", "carry", "market", "market_tables", "instrument_table", "quote_table", "quote_times"},
     {"par_yields", "shocks"},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Texts
 from shockgrid.columns import LARGEST_CASH, LARGEST_PRICE, Door, frozen, joined_rejects
+from shockgrid.doors import require_kind
 from shockgrid.symbols import canonical
 
 LARGEST_QUANTITY = 1e9  #: shares or contracts of one row; beyond it a row is a typing error, not a position
@@ -57,6 +58,7 @@ class Book:
         ------
         InputError : a required column is missing, a column is unknown or ids are numbers.
         """
+        require_kind(lots, bool, "lots")
         account_rows, account_door = _read_accounts(accounts)
         rows, unread, position_door = _read_positions(positions, lots)
         known = account_rows["account"]

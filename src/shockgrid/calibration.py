@@ -10,6 +10,7 @@ import pandas as pd
 from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.doors import require_kind
 from shockgrid.market import Market
 from shockgrid.market_series import as_quoted, series
 from shockgrid.quote_times import DOUBTS, quote_times
@@ -33,6 +34,7 @@ def calibrated(market: Market, backend: Backend) -> Market:
     An American option is inverted with the values it is priced with; a price that is just that of exercise
     has no vol of its own (``no_time_value``): every low one gives it.
     """
+    require_kind(market, Market, "market")
     told = market.rejects[market.rejects["code"] != "W_NO_VOL"]  # what became of those is said here
     blank = np.isnan(market.instruments.vols)
     if not blank.any():

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shockgrid.cli_views import money
+from shockgrid.minor_units import minor_digits
 
 SHOWN = 20  #: rows of a table on the screen
 LONG = 12  #: letters of a column's name on one line
@@ -19,7 +20,10 @@ PRICES = ("spot", "in_the_money", "exercise_value", "held_value", "gain", "ex_di
 
 
 def print_frame(out: Console, frame: pd.DataFrame, title: str) -> None:
-    """Print the first ``SHOWN`` rows and say how many more there are; long names go on below."""
+    """Print the first ``SHOWN`` rows and say how many more there are; long names go on below.
+
+    Amounts have the digits of the row's currency, where it names one.
+    """
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for name in frame.columns:
         numeric = pd.api.types.is_float_dtype(frame[name])
@@ -28,7 +32,8 @@ def print_frame(out: Console, frame: pd.DataFrame, title: str) -> None:
             no_wrap=name == "symbol" or numeric,
         )  # fmt: skip
     for row in frame.head(SHOWN).to_dict("records"):
-        table.add_row(*(_cell(str(name), value) for name, value in row.items()))
+        digits = minor_digits(row["currency"]) if row.get("currency") else 2
+        table.add_row(*(_cell(str(name), value, digits) for name, value in row.items()))
     out.print(table)
     if len(frame) > SHOWN:
         out.print(f"... and {len(frame) - SHOWN:,} more")
@@ -39,11 +44,11 @@ def _head(name: str) -> str:
     return name.replace("_", "\n" if len(name) > LONG else " ", 1).replace("_", " ")
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, digits: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, float):
         return escape(str(value))
     if name in QUANTITIES:
         return f"{value:,.15g}"
-    return f"{value:,.4f}" if name in PRICES else money(value)
+    return f"{value:,.4f}" if name in PRICES else money(value, digits)

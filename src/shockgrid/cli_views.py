@@ -144,16 +144,16 @@ def print_check(checked: Checked) -> None:
         out.print(escape(f"note: {note}"))
 
 
-def money(value: float | None) -> str:
+def money(value: float | None, digits: int = 2) -> str:
     """Two decimals and thousands separators; a dash for a number that does not exist.
 
-    >>> money(-1234.5), money(-0.001), money(float("nan"))
-    ('-1,234.50', '0.00', '-')
+    >>> money(-1234.5), money(-0.001), money(float("nan")), money(-0.4, digits=0)
+    ('-1,234.50', '0.00', '-', '0')
     """
     if value is None or math.isnan(value):
         return "-"
-    shown = f"{value:,.2f}"
-    return "0.00" if shown == "-0.00" else shown
+    shown = f"{value:,.{digits}f}"
+    return shown.removeprefix("-") if float(shown.replace(",", "")) == 0.0 else shown
 
 
 def percent(value: float | None) -> str:

@@ -95,7 +95,7 @@ class Door:
         if len(rows) == 0:
             return
         values = self.frame[column].iloc[rows] if self.has(column) else [""] * len(rows)
-        keys = self.frame[self._key].iloc[rows]
+        keys = self.frame[self._key].iloc[rows] if self.has(self._key) else [""] * len(rows)
         columns = {
             "table": self.table,
             "line": self.lines[rows],

@@ -107,9 +107,10 @@ class Instruments(_Columns):
         """Prices as worth, and worth as prices: -1 / x for inverse futures, which are quoted in currency per
         coin and worth -1 / price coin per unit of currency; all others are worth their price.
         """
-        inverted = self.inverse[rows] & ~self.is_option[rows]
-        if not inverted.any():
+        inverse = self.inverse[rows]
+        if not inverse.any():
             return np.array(prices, np.float64)
+        inverted = inverse & ~self.is_option[rows]
         return np.where(inverted, -1.0 / np.where(inverted, prices, 1.0), prices)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from shockgrid.carry import LARGEST_PLAUSIBLE_RATE, LARGEST_RATE, Curve, Dividends, years_between
 from shockgrid.columns import LARGEST_PRICE, Door, joined_rejects
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError
 from shockgrid.instrument_table import read_instruments
 from shockgrid.market import PORTFOLIO_TYPES, Instruments, Market, Underlyings
@@ -69,6 +70,7 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _read_fx(source: Any, base_currency: str) -> tuple[dict[str, float], pd.DataFrame]:
+    require_kind(base_currency, str, "base_currency")
     columns = ("currency", "rate")
     door = Door("fx", _empty(columns) if source is None else source, required=columns, key="currency")
     currencies, values = (
@@ -175,6 +177,8 @@ def _read_groups(source: Any, names: Any) -> tuple[list[Any], pd.DataFrame]:
         message = f"this {lower} already belongs to another {upper}"
         door.reject(split & ~door.bad, upper, "E_GROUP", message)
     good = listed[~door.bad]
+    if good.empty:
+        return [names.astype(object)] * 3, door.rejects()
     table = good.set_index("underlying").reindex(names)
     # a name not listed is its own group at every level, within what is known of a group so called
     groups = [table["class_group"].fillna(pd.Series(names, index=names))]
@@ -192,7 +196,8 @@ def _read_offsets(source: Any, names: Underlyings) -> tuple[dict[tuple[str, str]
     keys = (pd.Series(levels).astype(str) + " " + pd.Series(groups).astype(str)).to_numpy(object)
     door.unique(keys, "group")
     known = {"product": set(names.product_groups), "portfolio": set(names.portfolio_groups)}
-    strangers = [group not in known[level] for level, group in zip(levels, groups, strict=True)]
+    pairs = zip(levels, groups, strict=True)
+    strangers = [level in known and group not in known[level] for level, group in pairs]
     _flag_first(door, np.array(strangers, bool), "group", "name no group of their level")
     rows = np.flatnonzero(~door.bad)
     return {(str(levels[row]), str(groups[row])): float(shares[row]) for row in rows}, door.rejects()

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.doors import text
 from shockgrid.errors import InputError
 from shockgrid.market import Market
-from shockgrid.scenario_rules import KnownPnl, Rule, Terms, checked_weights
+from shockgrid.scenario_rules import KnownPnl, Rule, Terms, checked_weights, paired, shock_list
 from shockgrid.shocks import (
     Chosen,
     CommonShocks,
@@ -104,7 +105,7 @@ class ScenarioSet:
         spot_scale : market -> factor [U] on the spot shocks of each underlying (k x sigma ranges).
         rules : everything else that ``points`` takes.
         """
-        spots, vols = np.atleast_1d(np.asarray(spot, float)), np.atleast_1d(np.asarray(vol, float))
+        spots, vols = shock_list(spot, "spot"), shock_list(vol, "vol")
         grid = np.repeat(spots, len(vols))
         return cls.points(grid, np.tile(vols, len(spots)), vol_mode, spot_scale=spot_scale, **rules)
 
@@ -138,8 +139,7 @@ class ScenarioSet:
         mode or a floor above its cap. A shock in ranges (``spot_scale``) may be below -1: no spot falls
         below 0.
         """
-        spots, vols = np.broadcast_arrays(np.atleast_1d(np.asarray(spot, float)), np.asarray(vol, float))
-        labels = names or [f"spot {x:+.4g} vol {y:+.4g}" for x, y in zip(spots, vols, strict=True)]
+        labels, spots, vols = paired(names, spot, vol, spot_scale=spot_scale, vol_scale=vol_scale)
         rule = Rule(vol_mode, term_power, vol_floor, vol_cap, weight, leveraged)
         spot_list, vol_list = CommonShocks(spots, spot_scale), CommonShocks(vols, vol_scale)
         terms = Terms(vol_rule, roll_days, averaging_minutes, known_pnl)
@@ -245,7 +245,7 @@ def _built(
     extra, own = terms or Terms(), () if weight is None else (weight.digest(),)
     return ScenarioSet(
         names=tuple(names),
-        tags=(tag,) * count,
+        tags=(text(tag, "tag"),) * count,
         spot=spot,
         vol=vol,
         weight=weight or CommonShocks(np.ones(count)),

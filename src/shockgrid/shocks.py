@@ -211,7 +211,16 @@ def joint_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:
 def historical_shocks(frame: Any) -> tuple[list[str], ListedShocks, ListedShocks]:
     """Names, spot shocks and (zero) vol shocks of historical vectors; see ``ScenarioSet.history``."""
     table = frame_of(frame, "history")
-    dated = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    if table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()][0]
+        problem = "a column name appears twice, expected one for each underlying"
+        raise InputError(problem, table="history", column=str(twice))
+    types = {name: table[name].dtype for name in table.columns}
+    dated = [
+        name
+        for name, dtype in types.items()
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype)
+    ]
     if dated:
         problem = "expected returns as numbers; dates belong into the index (set_index)"
         raise InputError(problem, table="history", column=str(dated[0]))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import Backend, get_backend
+from shockgrid.doors import refused, shown
 from shockgrid.errors import InputError
 from shockgrid.pricing.dividends import with_dividends
 
@@ -215,7 +216,11 @@ def _within(array: Floats, expected: str) -> bool:
 
 
 def _flags(is_call: ArrayLike) -> Mask:
-    array = np.asarray(is_call)
+    try:
+        array = np.asarray(is_call)
+    except ValueError as error:
+        expected = "True or False"
+        raise refused(expected, "is_call", is_call) from error
     if array.dtype != np.bool_:
         good = (array == 0) | (array == 1) if array.dtype.kind in "iuf" else np.zeros(array.shape, np.bool_)
         _require("is_call", array, np.asarray(good), "True or False")
@@ -228,7 +233,7 @@ def _require(name: str, array: NDArray[np.generic], good: Mask, expected: str) -
     index = np.unravel_index(int(np.argmin(good)), array.shape)
     place = f"{name}[{', '.join(str(int(i)) for i in index)}]" if array.ndim else name
     problem = f"{place} must be {expected}"
-    raise InputError(problem, value=array[index].item())
+    raise InputError(problem, value=shown(array[index]))
 
 
 def _check_shapes(arrays: Mapping[str, NDArray[np.generic]]) -> None:

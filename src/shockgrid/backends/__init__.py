@@ -5,11 +5,13 @@ from __future__ import annotations
 from shockgrid.backends._native import NativeBackend
 from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends.contract import Backend, Series
-from shockgrid.errors import BackendUnavailable, InputError
+from shockgrid.doors import refused
+from shockgrid.errors import BackendUnavailable
 
 __all__ = ["Backend", "NativeBackend", "NumpyBackend", "Series", "get_backend"]
 
 CHOICES = ("auto", "numpy", "native", "cupy")
+VERBS = ("name", "put", "get", "price", "risk_arrays")  #: some of those that every backend has
 
 
 def get_backend(name: str | Backend = "auto") -> Backend:
@@ -22,16 +24,14 @@ def get_backend(name: str | Backend = "auto") -> Backend:
     Raises
     ------
     BackendUnavailable : the backend exists in name but cannot run here.
-    InputError : no backend has that name.
+    InputError : no backend has that name, or it is none.
     """
-    if not isinstance(name, str):
-        return name
-    if name == "auto":
-        return _fastest()
-    if name not in CHOICES:
-        problem = f"backend must be one of {', '.join(CHOICES)}, or a Backend"
-        raise InputError(problem, value=name)
-    return _made(name)
+    if isinstance(name, str) and name in CHOICES:
+        return _fastest() if name == "auto" else _made(name)
+    if isinstance(name, str | type) or not all(hasattr(name, verb) for verb in VERBS):
+        expected = f"one of {', '.join(CHOICES)}, or a Backend"
+        raise refused(expected, "backend", name)
+    return name
 
 
 def _made(name: str) -> Backend:

@@ -18,6 +18,7 @@ from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.comparison.coverage import COLUMNS, covered_part, uncovered_note
 from shockgrid.comparison.sides import RELIABILITIES, Result, Side, fitting, short_value, sides_of
+from shockgrid.doors import number, require_kind
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.reg_t import RegtRules
@@ -26,6 +27,7 @@ from shockgrid.requirement import MarginResult
 from shockgrid.requirement.assemble import group_currencies, group_rates
 from shockgrid.requirement.equity import equity
 from shockgrid.requirement.margin import Clock, Laid, laid_out, margined
+from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 
 NOTE = (
     "net requirements stand against equity_at_marks, in which options and shares are marked; the gross "
@@ -45,7 +47,7 @@ class Comparison:
     gross : the same with ``short_value`` added to every requirement.
     firm : one row per side, in the base currency: margin_groups (how many have a figure), and of those the
         requirement, requirement_gross, initial_requirement (NaN where the rule knows one requirement only),
-        deficits (how many), sum_deficit; seconds.
+        deficits (how many), sum_deficit (each as a call asks for it, in whole minor units); seconds.
     freed_firm : one row per two sides, in the base currency: one, other, margin_groups (that have a figure
         under both), freed_capital, freed_share.
     uncovered : side, margin_group, underlying, positions: what each side does not cover.
@@ -130,7 +132,7 @@ def compare(
     BackendUnavailable : a backend asked for by name cannot run here.
     """
     sides, engine = sides_of(regimes), get_backend(backend)
-    _require(book, market)
+    _require(book, market, seconds)
     laid = laid_out(book, market, engine, Clock())
     results, left_out, spent = dict[str, Result](), dict[str, pd.DataFrame](), dict[str, float]()
     for name, side in sides.items():
@@ -144,11 +146,10 @@ def compare(
     return _compared(laid, results, left_out, spent, engine.name)
 
 
-def _require(book: object, market: object) -> None:
-    for value, kind in ((book, Book), (market, Market)):
-        if not isinstance(value, kind):
-            problem = f"expected a {kind.__name__}"
-            raise InputError(problem, value=type(value).__name__)
+def _require(book: object, market: object, seconds: object) -> None:
+    require_kind(book, Book, "book")
+    require_kind(market, Market, "market")
+    number(seconds, "seconds", "a time of at least 0", lambda length: length >= 0.0)
 
 
 def _computed(laid: Laid, side: Side, engine: Backend, seconds: float) -> Result:
@@ -178,7 +179,15 @@ def _compared(
     whole = {name: ~np.isin(plan.margin_groups, rows["margin_group"]) for name, rows in left_out.items()}
     net = {name: frame["requirement"].where(whole[name]).to_numpy() for name, frame in frames.items()}
     worst = {"reliability": np.array(RELIABILITIES, object)[np.asarray(ranks, np.intp)]}
-    firm = [_total(name, results[name], whole[name], rates, shorted, spent[name]) for name in results]
+    digits = digits_of(pd.Series(fixed["currency"]))
+    missing = {
+        name: shortfalls(amount, fixed["equity_at_marks"], digits) / 10.0**digits
+        for name, amount in net.items()
+    }
+    firm = [
+        _total(name, results[name], whole[name], rates, shorted, missing[name], spent[name])
+        for name in results
+    ]
     noted = [uncovered_note(name, rows) for name, rows in left_out.items() if len(rows)]
     notes = dict.fromkeys(note for result in results.values() for note in result.notes)
     return Comparison(
@@ -206,11 +215,16 @@ def _freed_firm(net: Mapping[str, Floats], rates: Floats) -> pd.DataFrame:
 
 
 def _total(
-    name: str, result: Result, whole: Mask, rates: Floats, shorted: Floats, seconds: float
+    name: str,
+    result: Result,
+    whole: Mask,
+    rates: Floats,
+    shorted: Floats,
+    missing: Floats,
+    seconds: float,
 ) -> dict[str, Any]:
     """A side's row of ``firm``, over the margin groups of which it covers everything."""
-    accounts = result.accounts
-    short = result.short() & whole
+    accounts, short = result.accounts, missing > 0.0  # NaN, which is not covered, is not
     initial = accounts.get("initial_requirement")
     return {
         "side": name,
@@ -219,6 +233,6 @@ def _total(
         "requirement_gross": float(((accounts["requirement"] + shorted) * rates)[whole].sum()),
         "initial_requirement": np.nan if initial is None else float((initial * rates)[whole].sum()),
         "deficits": int(short.sum()),
-        "sum_deficit": float((-accounts["excess"] * rates)[short].sum()),
+        "sum_deficit": float((missing * rates)[short].sum()),
         "seconds": seconds,
     }

@@ -13,9 +13,10 @@ from shockgrid.book import Book
 from shockgrid.comparison.compare import Comparison, compare
 from shockgrid.comparison.sides import Side
 from shockgrid.market import Market
+from shockgrid.minor_units import minor_digits
 from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 
-CENT = 0.005  #: smaller changes than half a cent are none
+LEAST = 0.5  #: of a minor unit; smaller changes are none
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +27,7 @@ class Impact:
     ----------
     accounts : one row per margin group, in its ``currency``: equity_at_marks, requirement_before,
         requirement_after, change (> 0: pays more), change_share (of the one before; NaN where that is 0),
-        deficit_before and deficit_after (what equity lacks, >= 0, to the cent as a call is), verdict (new
+        deficit_before and deficit_after (what equity lacks, >= 0, as a call asks for it), verdict (new
         deficit, larger deficit, smaller deficit, deficit cured, pays more, pays less, unchanged; not covered
         where a side has no figure), reliability. Those that pay most more, in the base currency, come first.
     totals : in the base currency and in numbers of margin groups, by name; over those with both figures.
@@ -65,6 +66,7 @@ def impact(
         name: shortfalls(sides[name], sides["equity_at_marks"], digits) / 10.0**digits
         for name in ("old", "new")
     }
+    least = np.asarray(LEAST / 10.0**digits, np.float64)
     frame = pd.DataFrame(
         {
             "margin_group": sides["margin_group"],
@@ -76,7 +78,7 @@ def impact(
             "change_share": (change / sides["old"]).where(sides["old"] > 0.0),
             "deficit_before": deficits["old"],
             "deficit_after": deficits["new"],
-            "verdict": _verdicts(change, deficits["old"], deficits["new"]),
+            "verdict": _verdicts(change, deficits["old"], deficits["new"], least),
             "reliability": sides["reliability"],
         }
     )
@@ -84,33 +86,34 @@ def impact(
     order = np.lexsort((frame["margin_group"].astype(str), -(change * rates)))  # NaN last
     ordered = frame.iloc[order].reset_index(drop=True)
     known = change.notna()
-    totals = _totals(frame[known], rates[known])
+    base = minor_digits(market.base_currency)
+    totals = _totals(frame[known], rates[known], least[known.to_numpy(bool)], base)
     return Impact(ordered, {**totals, "not_covered": int((~known).sum())}, both)
 
 
-def _verdicts(change: pd.Series, before: Floats, after: Floats) -> pd.Series:
+def _verdicts(change: pd.Series, before: Floats, after: Floats, least: Floats) -> pd.Series:
     cases = [
         (change.isna(), "not covered"),
         ((before == 0.0) & (after > 0.0), "new deficit"),
         ((before > 0.0) & (after == 0.0), "deficit cured"),
-        ((after > 0.0) & (after - before >= CENT), "larger deficit"),
-        ((after > 0.0) & (before - after >= CENT), "smaller deficit"),
-        (change >= CENT, "pays more"),
-        (change <= -CENT, "pays less"),
+        ((after > 0.0) & (after - before >= least), "larger deficit"),
+        ((after > 0.0) & (before - after >= least), "smaller deficit"),
+        (change >= least, "pays more"),
+        (change <= -least, "pays less"),
     ]
     verdicts = np.select([mask for mask, _ in cases], [name for _, name in cases], "unchanged")
     return pd.Series(verdicts, dtype=object)
 
 
-def _totals(frame: pd.DataFrame, rates: pd.Series) -> dict[str, float | int]:
+def _totals(frame: pd.DataFrame, rates: pd.Series, least: Floats, digits: int) -> dict[str, float | int]:
     names = ["requirement_before", "requirement_after", "change", "deficit_before", "deficit_after"]
     money, change = frame[names].mul(rates, axis=0), frame["change"]
     return {
-        **{f"sum_{name}": round(float(total), 2) for name, total in money.sum().items()},
-        "pay_more": int((change >= CENT).sum()),
-        "pay_less": int((change <= -CENT).sum()),
-        "unchanged": int((change.abs() < CENT).sum()),
+        **{f"sum_{name}": round(float(total), digits) for name, total in money.sum().items()},
+        "pay_more": int((change >= least).sum()),
+        "pay_less": int((change <= -least).sum()),
+        "unchanged": int((change.abs() < least).sum()),
         "new_deficits": int((frame["verdict"] == "new deficit").sum()),
         "deficits_cured": int((frame["verdict"] == "deficit cured").sum()),
-        "most_more": round(float((change * rates).max()), 2) if len(frame) else 0.0,
+        "most_more": round(float((change * rates).max()), digits) if len(frame) else 0.0,
     }

@@ -14,7 +14,7 @@ from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.carry import NANOSECONDS_PER_YEAR
 from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar
-from shockgrid.desk.doors import require_kind
+from shockgrid.doors import require_kind
 from shockgrid.engine import Positions, model_values, plan
 from shockgrid.market import Market
 from shockgrid.market_series import series

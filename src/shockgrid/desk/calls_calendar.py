@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from shockgrid.desk.doors import require_kind
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError
 from shockgrid.expiries import Instants, sessions
 

@@ -16,8 +16,8 @@ from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar, ins
 from shockgrid.desk.calls_plan import Evidence, Held, RunPlan
 from shockgrid.desk.calls_states import DIGITS, Call, Calls, Event
 from shockgrid.desk.calls_table import CallRules, checked_rules
-from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import Ledger
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError, LedgerError
 from shockgrid.requirement import MarginResult
 

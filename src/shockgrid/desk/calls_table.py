@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from shockgrid.desk.doors import require_kind
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError, ParameterError
 from shockgrid.regimes.parameter_files import Amount, Count, Number, ParameterFile, Sessions, Sourced, load
 

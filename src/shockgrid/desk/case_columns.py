@@ -8,9 +8,11 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends.contract import Backend
+from shockgrid.desk.case_alone import case_alone
 from shockgrid.desk.case_side import direct, requirement
 from shockgrid.desk.cases import Cases, Orders, cases_of, only
 from shockgrid.desk.live import Live
+from shockgrid.desk.plain_ticks import Directory
 from shockgrid.desk.standing import Standing
 from shockgrid.desk.unit_rows import UnitRows
 from shockgrid.market import Market
@@ -28,8 +30,8 @@ class CaseDesk:
     a desk until its plan is laid out anew (``serves``).
     """
 
-    def __init__(self, live: Live, backend: Backend) -> None:
-        self.live, self.backend = live, backend
+    def __init__(self, live: Live, backend: Backend, directory: Directory) -> None:
+        self.live, self.backend, self.directory = live, backend, directory
         self.standing = Standing(live)
         self._units = [UnitRows() for _ in live.sides]
         self._market: Market | None = None
@@ -51,7 +53,7 @@ class CaseDesk:
         ``orders`` are in order of their booking; the accounts of a case belong to its margin group.
         """
         live, standing = self.live, self.standing
-        cases = cases_of(live, standing, groups, orders)
+        cases = self._cases(groups, orders)
         values = self.values(cases.positions.instruments)
         terms, every = live.terms, np.arange(len(groups))
         rates = terms.rates[groups]
@@ -76,6 +78,11 @@ class CaseDesk:
         figures = (exchange + charges, house + charges, needed, at_marks, at_marks - needed)
         premium = np.bincount(cases.account_cases, paid, len(groups)) / rates
         return {**dict(zip(FIGURES, figures, strict=True)), "premium": premium}
+
+    def _cases(self, groups: Codes, orders: Orders) -> Cases:
+        if len(groups) == 1 and self.standing.holds(groups[0]):
+            return case_alone(self.live, self.standing, groups[0], orders)
+        return cases_of(self.live, self.standing, groups, orders)
 
     def before(self, groups: Codes) -> Mapping[str, Floats]:
         """``FIGURES`` of margin groups as they are."""
@@ -102,7 +109,10 @@ class CaseDesk:
         prices = np.where(np.isnan(marks), values[rows], table.coin_values(marks, rows))
         overrides = standing.overrides[owners]
         counts = np.isnan(overrides)
-        paid = np.where(standing.is_future[rows], table.coin_values(held.prices_paid, rows), 0.0)
+        future = standing.is_future[rows]
+        paid = np.zeros(len(rows))
+        if future.any():
+            paid = np.where(future, table.coin_values(held.prices_paid, rows), 0.0)
         worth = worth_of(held.weights, prices, np.where(counts[held.accounts], paid, np.nan))
         rates = standing.rates[owners]
         cash = np.where(np.isfinite(rates), cases.cash * rates, 0.0)

@@ -105,9 +105,9 @@ def _leaves(
     summed: Mask,
 ) -> Found:
     evaluator, families, kept = side.evaluator, standing.families, side.found.leaves
-    rows = np.flatnonzero(summed)
+    rows = summed.nonzero()[0]
     old = np.minimum(known, max(len(kept.losses) - 1, 0))  # of a leaf that is new any row: it is summed
-    fresh = _Fresh.of(side, places, units, standing, cases, summed)
+    fresh = _Fresh.of(side, places, units, standing, cases, rows)
 
     def put(column: Any, now: Any) -> Any:
         if len(rows) == len(known):
@@ -151,33 +151,43 @@ class _Fresh(NamedTuple):
         units: UnitRows,
         standing: Standing,
         cases: Cases,
-        summed: Mask,
+        leaves: Codes,
     ) -> _Fresh:
         evaluator, families = side.evaluator, standing.families
-        owners, held = cases.leaf_families[summed], cases.positions
-        chosen = summed[cases.leaf_of]
-        leaf_of = (np.cumsum(summed) - 1)[cases.leaf_of[chosen]]
+        owners, held = cases.leaf_families[leaves], cases.positions
+        chosen, starts = _held_in(cases.leaf_starts, leaves)
         instruments, weights = held.instruments[chosen], held.weights[chosen]
         rows, where = units.of(evaluator, instruments)
-        pnl = leaf_sums(rows, where, weights, leaf_of, len(owners))
+        pnl = leaf_sums(rows, where, weights, starts)
         if evaluator.states.weighted:
             pnl *= evaluator.states.weights[families.firsts[owners]]
         standard = len(evaluator.standard)
         own = pnl[:, evaluator.standard] if evaluator.scattered else pnl[:, :standard]
         tagged = {tag: pnl[:, columns] for tag, columns in places.tagged.items()}
-        charges = _charges(side, instruments, held.quantities[chosen], leaf_of, len(owners))
+        charges = _charges(side, instruments, held.quantities[chosen], starts)
         underlyings = evaluator.plan.market.instruments.underlyings[instruments]
-        starts = np.searchsorted(leaf_of, np.arange(len(owners)))
-        ranks = np.minimum.reduceat(families.shown_rank[underlyings], starts) if len(starts) else starts
+        ranks = starts[:-1]
+        if len(ranks):
+            ranks = np.minimum.reduceat(families.shown_rank[underlyings], ranks)
         return cls(side.regime.tree.reducer(own), own, tagged, charges, families.shown[ranks])
 
 
-def _charges(side: Side, instruments: Codes, quantities: Floats, leaf_of: Codes, count: int) -> Floats:
-    """What ``requirement.leaf_figures.minimum_charges`` gives for these leaves [count]."""
-    rate, market = side.regime.tree.minimum_per_unit, side.evaluator.plan.market
+def _held_in(leaf_starts: Codes, leaves: Codes) -> tuple[slice | Codes, Codes]:
+    """The positions of these leaves, ascending, and where those of each start among them."""
+    if len(leaves) and leaves[-1] - leaves[0] + 1 == len(leaves):
+        starts = leaf_starts[leaves[0] : leaves[-1] + 2]
+        return slice(int(starts[0]), int(starts[-1])), starts - starts[0]
+    lengths = leaf_starts[leaves + 1] - leaf_starts[leaves]
+    starts = np.append(0, np.cumsum(lengths))
+    return np.repeat(leaf_starts[leaves] - starts[:-1], lengths) + np.arange(starts[-1]), starts
+
+
+def _charges(side: Side, instruments: Codes, quantities: Floats, starts: Codes) -> Floats:
+    """What ``requirement.leaf_figures.minimum_charges`` gives for leaves that start there, [L + 1]."""
+    rate, market, count = side.regime.tree.minimum_per_unit, side.evaluator.plan.market, len(starts) - 1
     if rate == 0.0:
         return np.zeros(count)
-    table = market.instruments
+    table, leaf_of = market.instruments, np.repeat(np.arange(count), np.diff(starts))
     fresh = run_starts(instruments) | run_starts(leaf_of)
     net = np.bincount(np.cumsum(fresh) - 1, quantities)
     own = instruments[fresh]

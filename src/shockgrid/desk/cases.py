@@ -38,6 +38,7 @@ class Cases(NamedTuple):
     cash: Floats  #: [A'] cash after them
     positions: Positions  #: margin groups are cases, accounts places in ``accounts``
     leaf_of: Codes  #: [P]
+    leaf_starts: Codes  #: [L + 1] where the positions of each start
     leaf_cases: Codes  #: [L]
     leaf_families: Codes  #: [L] class group
     touched: Mask  #: [L] whether an order is in one of its instruments
@@ -53,7 +54,7 @@ def cases_of(live: Live, standing: Standing, groups: Codes, orders: Orders) -> C
     before = standing.cash(live.plan.book)[accounts]
     cash, table = before.copy(), live.market.instruments
     payers = firsts[orders.cases] + standing.ranks[orders.accounts]
-    _book(table, standing, held, orders, payers, cash)
+    book_orders(table, standing, held, orders, payers, cash)
     touched = np.zeros(len(held.cases), np.bool_)
     touched[held.places] = True
     families = standing.families.of_underlying[table.underlyings[held.instruments]]
@@ -64,7 +65,8 @@ def cases_of(live: Live, standing: Standing, groups: Codes, orders: Orders) -> C
     sorted_keys = leaf_keys[order]
     fresh = run_starts(sorted_keys)
     leaf_of = np.cumsum(fresh) - 1
-    leaf_families, leaf_cases = np.divmod(sorted_keys[fresh], max(len(groups), 1))
+    leaf_starts = np.append(fresh.nonzero()[0], len(fresh))
+    leaf_families, leaf_cases = np.divmod(sorted_keys[leaf_starts[:-1]], max(len(groups), 1))
     touched_leaves = np.zeros(len(leaf_cases), np.bool_)
     touched_leaves[leaf_of[touched[order]]] = True
     local = firsts[held.cases[order]] + standing.ranks[held.accounts[order]]
@@ -76,11 +78,11 @@ def cases_of(live: Live, standing: Standing, groups: Codes, orders: Orders) -> C
         held.paid[order],
         held.weights[order],
     )
-    found = (leaf_of, leaf_cases, leaf_families, touched_leaves)
+    found = (leaf_of, leaf_starts, leaf_cases, leaf_families, touched_leaves)
     return Cases(groups, accounts, account_cases, cash - before, cash, positions, *found)
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """What the cases hold, and below it what orders open."""
 
     opens: bool
@@ -94,7 +96,7 @@ class _Held(NamedTuple):
     weights: Floats
 
 
-def _held(live: Live, standing: Standing, groups: Codes, orders: Orders) -> _Held:
+def _held(live: Live, standing: Standing, groups: Codes, orders: Orders) -> Held:
     """Before the orders are booked: what they open has a quantity of 0."""
     held = live.plan.positions
     count, owners = len(live.market.instruments.symbols), len(standing.ranks)
@@ -125,11 +127,11 @@ def _held(live: Live, standing: Standing, groups: Codes, orders: Orders) -> _Hel
         blank = np.zeros(len(fresh))
         opened = (fresh_cases, accounts, instruments, blank, np.full(len(fresh), np.nan), blank)
         columns = tuple(np.concatenate(pair) for pair in zip(columns, opened, strict=True))
-    return _Held(opens, places[of], turns_of(of, len(distinct)), *columns)
+    return Held(opens, places[of], turns_of(of, len(distinct)), *columns)
 
 
-def _book(
-    table: Instruments, standing: Standing, held: _Held, orders: Orders, payers: Codes, cash: Floats
+def book_orders(
+    table: Instruments, standing: Standing, held: Held, orders: Orders, payers: Codes, cash: Floats
 ) -> None:
     """Book the orders into what the cases hold, and into the cash [A'] of ``payers`` [K]."""
     for turn in held.turns:
@@ -149,6 +151,7 @@ def only(cases: Cases, chosen: Mask) -> Cases:
     account_place = np.cumsum(accounts) - 1
     rows, leaves = chosen[held.margin_groups], chosen[cases.leaf_cases]
     leaf_place = np.cumsum(leaves) - 1
+    lengths = np.diff(cases.leaf_starts)[leaves]
     return Cases(
         cases.groups[chosen],
         cases.accounts[accounts],
@@ -164,6 +167,7 @@ def only(cases: Cases, chosen: Mask) -> Cases:
             held.weights[rows],
         ),
         leaf_place[cases.leaf_of[rows]],
+        np.append(0, np.cumsum(lengths)),
         place[cases.leaf_cases[leaves]],
         cases.leaf_families[leaves],
         cases.touched[leaves],

@@ -12,13 +12,14 @@ import pandas as pd
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.desk.cures_hedge import hedge_book, hedge_search
-from shockgrid.desk.liquidation import closing_search, named, opened
+from shockgrid.desk.liquidation import closing_search, named, opened, require_buffer
 from shockgrid.desk.liquidation_costs import TradingCosts, trading_costs
 from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_result import MONEY
 from shockgrid.desk.liquidation_search import Search
 from shockgrid.desk.liquidation_settled import settled
+from shockgrid.doors import number
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import Regime
@@ -108,15 +109,14 @@ def cures(
     ------
     InputError : no such account, or a buffer below 0.
     """
-    if not 0.0 <= buffer < np.inf:
-        problem = "expected a finite share of at least 0"
-        raise InputError(problem, column="buffer", value=buffer)
+    require_buffer(buffer)
+    number(least_days, "least_days", "a number of days of at least 0", lambda days: days >= 0.0)
     opening = opened(book, market, regime_or_policy, accounts, backend)
     idle = opening.idle[opening.idle["status"] == "not_planned"].reset_index(drop=True)
     if len(opening.planned) == 0:
         empty = pd.DataFrame(columns=list(CURE_COLUMNS))
         return Cures(empty, pd.DataFrame(columns=["cure", *STEP_COLUMNS]), idle, opening.owners)
-    stopped, charged = named(halted), costs or trading_costs()
+    stopped, charged = named(halted, "halted"), trading_costs() if costs is None else costs
     lay, book_of = (opening.market, regime_or_policy, opening.backend), opening.part
     closing = closing_search(Ground.of(book_of, *lay), charged, "per_dollar_traded", buffer, stopped)
     wide = hedge_book(book_of, opening.market, least_days)

@@ -19,15 +19,18 @@ from shockgrid.calibration import calibrated
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.desk.case_columns import CaseDesk
 from shockgrid.desk.changes import Change, Changes, changes_of, watched
-from shockgrid.desk.fills import booked, deposited, read_fills
+from shockgrid.desk.fills import FILL_COLUMNS, booked, deposited, read_fills
 from shockgrid.desk.instants import utc
 from shockgrid.desk.live import Live
-from shockgrid.desk.moves import Guesses, coins, dependents, moved, own_underlyings, rolled, with_coin_rates
+from shockgrid.desk.moves import Guesses, coins, dependents, moved, own_underlyings, with_coin_rates
+from shockgrid.desk.numbering import Numbers
+from shockgrid.desk.order_rows import order_frame
 from shockgrid.desk.plain_ticks import Directory
+from shockgrid.desk.rolls import at_instant, rolled
 from shockgrid.desk.staleness import stale_spots
 from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
 from shockgrid.desk.what_if import Setting, WhatIf, max_size, what_if, what_ifs, working_orders
-from shockgrid.errors import InputError
+from shockgrid.doors import whole_number
 from shockgrid.market import Market
 from shockgrid.requirement.margin import programs_by_name, require_kinds
 from shockgrid.requirement.regime import HasPrograms, Regime
@@ -66,7 +69,7 @@ class Desk:
         backend: str | Backend = "auto",
         executor: Executor | None = None,
     ) -> None:
-        require_kinds(book, market, regime_or_policy)
+        require_kinds(book, market, regime_or_policy, executor)
         self.regime_or_policy = regime_or_policy
         self.backend = get_backend(backend)
         programs = programs_by_name(regime_or_policy)
@@ -75,9 +78,9 @@ class Desk:
         self._directory, self._guesses = Directory(), Guesses(self.market.rejects)
         self._cases: CaseDesk | None = None
         self._rejects = [joined_rejects([]).assign(sequence=np.zeros(0, np.int64))]
-        self.sequence = 0  #: of the last update that was used
+        self._numbers = Numbers()
+        self.sequence, self.gaps = 0, 0  #: the highest number so far; those below it that have not come
         self.dropped = 0  #: updates, and rows of ticks, that came too late or twice
-        self.gaps = 0  #: sequence numbers that never came
         self.time: datetime = market.as_of  #: the latest market time of any row
 
     @property
@@ -130,7 +133,7 @@ class Desk:
             self.time = max(self.time, latest(moves) or self.time)
             turned = np.intersect1d(moves.underlyings, self._coins)
             if len(turned):
-                market = with_coin_rates(market, turned, before)
+                market = with_coin_rates(market, turned)
                 return self._rebuilt(self.book, market, dependents(market, before, moves))
             names = np.union1d(moves.underlyings, market.instruments.underlyings[moves.instruments])
             return self._told(self._live.move(market, names, doubts=market.rejects is not before.rejects))
@@ -140,7 +143,7 @@ class Desk:
         with self._whole_or_not_at_all():
             if not self._is_next(sequence):
                 return self._nothing()
-            found = read_fills(fills, self.book, self.market)
+            found = read_fills(order_frame(fills, "fills", FILL_COLUMNS), self.book, self.market)
             self._reject(found.rejects)
             book = booked(self.book, self.market, found, self._live.starts)
             symbols = self.market.instruments.symbols[found.instruments]
@@ -176,11 +179,7 @@ class Desk:
         """
         with self._whole_or_not_at_all():
             as_of = utc(as_of, "as_of")
-            if market is None:
-                market = rolled(self.market, as_of)
-            elif market.as_of != as_of or as_of < self.market.as_of:
-                problem = f"expected the as_of of the market, no earlier than {self.market.as_of.isoformat()}"
-                raise InputError(problem, column="as_of", value=as_of.isoformat())
+            market = rolled(self.market, as_of) if market is None else at_instant(market, as_of, self.market)
             self.time = max(self.time, as_of)
             return self._rebuilt(self.book, calibrated(market, self.backend), None)
 
@@ -206,7 +205,7 @@ class Desk:
 
     def _setting(self) -> Setting:
         if self._cases is None or not self._cases.serves:
-            self._cases = CaseDesk(self._live, self.backend)
+            self._cases = CaseDesk(self._live, self.backend, self._directory)
         return Setting(self._cases, self.regime_or_policy)
 
     def stale(self, max_age: timedelta) -> pd.DataFrame:
@@ -221,23 +220,23 @@ class Desk:
     def _is_next(self, sequence: int | None, at: datetime | None = None) -> bool:
         """Whether an update is new; counts what is not, and what was left out before it."""
         at = None if at is None else utc(at, "at")
-        number = self.sequence + 1 if sequence is None else sequence
-        if number <= self.sequence or (at is not None and at < self.time):
-            self.dropped += 1
-            return False
-        self.gaps += number - self.sequence - 1
-        self.sequence, self.time = number, at or self.time
-        return True
+        number = self.sequence + 1 if sequence is None else whole_number(sequence, "sequence", least=0)
+        used = number > self.sequence and (at is None or at >= self.time)
+        if used or sequence is not None:  # what comes too late is dropped, and not missing
+            self.sequence, self.gaps, _ = self._numbers = self._numbers.and_one(number)
+        self.dropped += not used
+        self.time = at if at is not None and used else self.time
+        return used
 
     @contextmanager
     def _whole_or_not_at_all(self) -> Iterator[None]:
         """An update that is refused leaves everything as it was, its sequence number too."""
-        counts, told = (self.sequence, self.gaps, self.dropped, self.time), len(self._rejects)
-        plan = self._live.plan
+        counts = self._numbers, self.sequence, self.gaps, self.dropped, self.time
+        told, plan = len(self._rejects), self._live.plan
         try:
             yield
         except BaseException:
-            self.sequence, self.gaps, self.dropped, self.time = counts
+            self._numbers, self.sequence, self.gaps, self.dropped, self.time = counts
             del self._rejects[told:]
             if self._live.plan is not plan:
                 self._live.rebuild(plan.book, plan.market, None)

@@ -15,10 +15,10 @@ from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
-from shockgrid.desk.doors import require_kind
 from shockgrid.desk.expiry_futures import with_futures
 from shockgrid.desk.expiry_settle import CHOICES, Expiring, cash_by_account, settled_positions
 from shockgrid.desk.expiry_terms import expiring
+from shockgrid.doors import require_kind
 from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market

@@ -17,6 +17,7 @@ from shockgrid.market import Instruments, Market
 from shockgrid.symbols import canonical
 
 FUTURES = ("future", "perpetual")
+FILL_COLUMNS = ("account", "symbol", "quantity", "price")
 
 
 class Fills(NamedTuple):
@@ -36,7 +37,7 @@ def read_fills(source: Any, book: Book, market: Market) -> Fills:
 
     What cannot be booked is turned away, and its account becomes PARTIAL: it holds something we do not know.
     """
-    door = Door("fills", source, required=("account", "symbol", "quantity", "price"), key="account")
+    door = Door("fills", source, required=FILL_COLUMNS, key="account")
     names, symbols = door.text("account"), canonical(door.text("symbol"))
     quantities = door.number("quantity", low=-LARGEST_QUANTITY, high=LARGEST_QUANTITY)
     prices = door.number("price", low=0.0, high=LARGEST_PRICE)
@@ -148,7 +149,8 @@ def traded(
 
     ``rows`` are their instruments; ``held`` and ``paid`` quantity and price paid of each position before.
     """
-    price, before = (table.coin_values(column, rows) for column in (prices, paid))
+    coins = table.inverse[rows].any()
+    price, before = (table.coin_values(column, rows) if coins else column for column in (prices, paid))
     after, worth, kinds = held + quantities, -quantities * price, table.types[rows]
     future = (kinds == FUTURES[0]) | (kinds == FUTURES[1])
     if future.any():
@@ -160,7 +162,7 @@ def traded(
     mean = (held * before + quantities * price) / np.where(grows, after, 1.0)
     fresh = (held == 0.0) | (held * after < 0.0)
     new = np.where(fresh, price, np.where(grows, mean, before))
-    return worth, after, table.coin_values(new, rows)
+    return worth, after, table.coin_values(new, rows) if coins else new
 
 
 def _put_back(

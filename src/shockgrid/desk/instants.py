@@ -10,7 +10,10 @@ from shockgrid.errors import InputError
 
 
 def utc(instant: datetime, column: str) -> datetime:
-    """The same instant in UTC; InputError, naming ``column``, for one without a zone."""
+    """The same instant in UTC; InputError, naming ``column``, for one without a zone or no instant at all."""
+    if not isinstance(instant, datetime):
+        problem = "expected a datetime with its zone"
+        raise InputError(problem, column=column, value=type(instant).__name__)
     if instant.tzinfo is None:
         problem = "an instant needs its zone"
         raise InputError(problem, column=column, value=instant.isoformat())

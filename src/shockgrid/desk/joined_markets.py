@@ -51,7 +51,7 @@ def with_spots_of(market: Market, other: Market) -> Market:
     spots, none = other.underlyings.spots[place[rows]], np.zeros(0)
     undated = np.full(len(rows), np.datetime64("NaT", "ns"))
     moves = Moves(rows, spots, undated, none.astype(np.intp), none, none, undated[:0])
-    return with_coin_rates(moved(market, moves, own_underlyings(market)), coins(market), market)
+    return with_coin_rates(moved(market, moves, own_underlyings(market)), coins(market))
 
 
 def with_vols_of(market: Market, other: Market) -> Market:

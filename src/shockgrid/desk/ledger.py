@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from shockgrid.desk.calls_amounts import LARGEST_UNITS, MOST_DIGITS
 from shockgrid.desk.calls_states import DIGITS, Calls, Event
-from shockgrid.desk.doors import require_kind
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError, LedgerError
 
 GENESIS = "0" * 64  #: hash before the first row

@@ -13,8 +13,8 @@ import pandas as pd
 from shockgrid.desk.calls_amounts import amount_text, value_of
 from shockgrid.desk.calls_calendar import SessionCalendar
 from shockgrid.desk.calls_states import Call, Calls, Event, finer
-from shockgrid.desk.doors import require_kind
 from shockgrid.desk.ledger import COLUMNS, Row
+from shockgrid.doors import require_kind
 
 CALL_COLUMNS = (
     "call_id",

@@ -23,9 +23,11 @@ from shockgrid.desk.liquidation_menu import Menu
 from shockgrid.desk.liquidation_result import LiquidationPlan
 from shockgrid.desk.liquidation_search import OBJECTIVES, Search, started
 from shockgrid.desk.liquidation_settled import settled
+from shockgrid.doors import number, one_of, require_kind, texts
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import MarginResult, Regime, margin
+from shockgrid.requirement.margin import require_kinds
 from shockgrid.requirement.regime import HasPrograms
 
 UNSURE = ("PARTIAL", "UNRELIABLE")
@@ -78,12 +80,14 @@ def liquidation_plan(
     InputError : no such account, objective or halted name, or a buffer below 0.
     """
     _require(objective, buffer)
+    require_kind(baselines, bool, "baselines")
+    charged = trading_costs() if costs is None else costs
     opening = opened(book, market, regime_or_policy, accounts, backend)
     if len(opening.planned) == 0:
         nothing = pd.DataFrame(columns=list(STEP_COLUMNS))
         return LiquidationPlan(opening.idle, nothing, objective, NOTES, opening.owners)
     ground = Ground.of(opening.part, opening.market, regime_or_policy, opening.backend)
-    search = closing_search(ground, costs or trading_costs(), objective, buffer, named(halted))
+    search = closing_search(ground, charged, objective, buffer, named(halted, "halted"))
     plans, search = settled(search)
     steps, everyone = step_frame(search, plans), np.arange(len(opening.planned))
     rules = {rule: baseline(search, everyone, rule) for rule in BASELINES} if baselines else {}
@@ -116,6 +120,7 @@ def opened(
     backend: str | Backend,
 ) -> Opening:
     """Margin the book, or these accounts of it, and tell who is in deficit."""
+    require_kinds(book, market, regime_or_policy)
     engine = get_backend(backend)
     priced = calibrated(market, engine)
     part = book if accounts is None else book.select(_groups(book, accounts))
@@ -128,7 +133,8 @@ def opened(
 def closing_search(
     ground: Ground, costs: TradingCosts, objective: str, buffer: float, halted: frozenset[str]
 ) -> Search:
-    """A search whose actions close what is held."""
+    """A search whose actions close what is held. Raises InputError for costs that are none."""
+    require_kind(costs, TradingCosts, "costs", "what trading_costs gives, or None")
     market, held = ground.plan.market, ground.plan.positions
     own, wanted = position_costs(ground, costs)
     tradable = tradable_instruments(market, halted)[held.instruments] & (wanted | (held.quantities < 0.0))
@@ -140,9 +146,9 @@ def closing_search(
     return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start, before)
 
 
-def named(names: Iterable[str]) -> frozenset[str]:
-    """Names as a set; a single text is one name."""
-    return frozenset([names] if isinstance(names, str) else names)
+def named(names: Iterable[str], argument: str) -> frozenset[str]:
+    """Names as a set; a single text is one name. Raises InputError for anything but texts."""
+    return frozenset(texts(names, argument))
 
 
 def position_costs(ground: Ground, costs: TradingCosts) -> tuple[PositionCosts, Mask]:
@@ -170,18 +176,19 @@ def tradable_instruments(market: Market, halted: frozenset[str]) -> Mask:
 
 
 def _require(objective: str, buffer: float) -> None:
-    if objective not in OBJECTIVES:
-        problem = f"expected one of {', '.join(OBJECTIVES)}"
-        raise InputError(problem, column="objective", value=objective)
-    if not 0.0 <= buffer < np.inf:
-        problem = "expected a finite share of at least 0"
-        raise InputError(problem, column="buffer", value=buffer)
+    one_of(objective, OBJECTIVES, "objective")
+    require_buffer(buffer)
+
+
+def require_buffer(buffer: float) -> None:
+    """Raises InputError for what is no finite share of at least 0."""
+    number(buffer, "buffer", "a finite share of at least 0", lambda share: 0.0 <= share < np.inf)
 
 
 def _groups(book: Book, accounts: Iterable[str]) -> set[str]:
     owners = book.accounts.set_index("account")["margin_group"]
     groups, known = set(), set(owners)
-    for account in sorted(named(accounts)):
+    for account in sorted(named(accounts, "accounts")):
         if account not in owners.index and account not in known:
             problem = "no such account or margin group"
             raise InputError(problem, table="accounts", column="account", value=account)

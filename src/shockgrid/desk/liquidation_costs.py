@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.cells import numbers as numbers_of
+from shockgrid.cells import shown, texts
 from shockgrid.columns import frame_of
 from shockgrid.errors import InputError, ParameterError
 from shockgrid.market import HELD_OUTRIGHT, Market
@@ -83,15 +85,32 @@ def trading_costs(*, quotes: Any = None, parameters: str | Path | None = None) -
     if "symbol" not in rows.columns:
         problem = "required column is missing"
         raise InputError(problem, table="quotes", column="symbol")
-    symbols = pd.Index(canonical(rows["symbol"].astype(object).to_numpy(object)))
-    if symbols.has_duplicates:
-        problem = "already given"
-        raise InputError(problem, table="quotes", column="symbol", value=symbols[symbols.duplicated()][0])
-    columns = {
-        name: pd.to_numeric(rows[name], errors="coerce").to_numpy(np.float64) if name in rows else np.nan
-        for name in ("bid", "ask", "volume")
-    }
+    if rows.columns.has_duplicates:
+        problem = "a column name appears twice"
+        twice = rows.columns[rows.columns.duplicated()][0]
+        raise InputError(problem, table="quotes", column=str(twice))
+    names, strange = texts(rows["symbol"])
+    _require_all(rows["symbol"], ~strange & (names != ""), "expected a symbol")
+    symbols = pd.Index(canonical(names), dtype=object)
+    _require_all(rows["symbol"], ~symbols.duplicated(), "already given")
+    columns = {name: _amounts(rows, name) for name in ("bid", "ask", "volume")}
     return TradingCosts(numbers, pd.DataFrame(columns, index=symbols))
+
+
+def _amounts(rows: pd.DataFrame, name: str) -> Floats:
+    """A column of numbers, NaN where it is blank; InputError for a cell that is neither."""
+    if name not in rows.columns:
+        return np.full(len(rows), np.nan)
+    values, _, garbled = numbers_of(rows[name])
+    _require_all(rows[name], ~garbled, "expected a number")
+    return values
+
+
+def _require_all(column: pd.Series, good: Mask, problem: str) -> None:
+    if not good.all():
+        row = int(np.argmin(good))
+        cell = shown(column.iloc[row])
+        raise InputError(problem, table="quotes", line=row + 2, column=str(column.name), value=cell)
 
 
 def unit_costs(costs: TradingCosts, market: Market, prices: Floats) -> UnitCosts:

@@ -1,9 +1,8 @@
-"""A market after a tick, and a market at a later moment."""
+"""A market after a tick."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
-from shockgrid.carry import Dividends
-from shockgrid.errors import InputError
 from shockgrid.market import HELD_OUTRIGHT, Market
-from shockgrid.market_series import series
 from shockgrid.requirement.reliability import GUESSED
-
-SECONDS_PER_YEAR = 365.0 * 86_400.0  #: ACT/365F
 
 
 @dataclass(frozen=True)
@@ -108,20 +102,19 @@ class Guesses:
 def coins(market: Market) -> Codes:
     """Underlyings that are a currency of their own and settle something in it: their spot is its fx rate."""
     table = market.instruments
-    settled = np.unique(table.underlyings[table.inverse])
-    known = [name in market.fx for name in market.underlyings.names[settled]]
-    return settled[np.array(known, np.bool_)]
+    own = table.inverse & (table.currencies == market.underlyings.names[table.underlyings])
+    own &= table.currencies != market.base_currency  # which is worth 1 by definition
+    return np.unique(table.underlyings[own])
 
 
-def with_coin_rates(market: Market, underlyings: Codes, before: Market) -> Market:
-    """The market with the fx rates of these coins at their spots, for the inverse instruments on them too."""
+def with_coin_rates(market: Market, underlyings: Codes) -> Market:
+    """The market with the fx rates of these coins at their spots, for whatever is settled in them too."""
     names, table = market.underlyings, market.instruments
     fx, rates = dict(market.fx), table.fx_rates.copy()
     for code in underlyings.tolist():
         coin = str(names.names[code])
         fx[coin] = float(names.spots[code] * fx[names.currencies[code]])
-        own = table.inverse & (table.underlyings == code) & (before.instruments.fx_rates == before.fx[coin])
-        rates[own] = fx[coin]
+        rates[table.currencies == coin] = fx[coin]
     return replace(market, fx=fx, instruments=replace(table, fx_rates=rates))
 
 
@@ -135,58 +128,6 @@ def dependents(market: Market, before: Market, moves: Moves) -> set[str]:
     touched[table.underlyings[table.fx_rates != before.instruments.fx_rates]] = True
     touched |= market.spot_rates() != before.spot_rates()
     return set(names.portfolio_groups[touched].tolist())
-
-
-def rolled(market: Market, as_of: datetime) -> Market:
-    """The same market at a later instant, in UTC: less time to expiry, at the same rates and yields per year.
-
-    A discount factor D becomes D^(T'/T); forwards of options keep their growth per year, those of futures
-    their distance from the spot; cash dividends keep their cash and come closer. What expires on the way
-    keeps 0 years: it is worth what exercise pays at the spot. A spot without a time is the old instant's.
-
-    Raises
-    ------
-    InputError : ``as_of`` is no later, or an ex-date lies between the two: the spot drops on
-        it, and who knows by how much must hand over the market of the new instant.
-    """
-    if as_of <= market.as_of:
-        problem = f"expected an instant later than {market.as_of.isoformat()}"
-        raise InputError(problem, column="as_of", value=as_of.isoformat())
-    passed = (as_of - market.as_of) / timedelta(seconds=1) / SECONDS_PER_YEAR
-    paid = market.dividends
-    if (paid.years <= passed).any():
-        name = market.underlyings.names[paid.underlyings[paid.years <= passed][0]]
-        problem = f"{name} goes ex before this instant: roll with the market of the new instant"
-        raise InputError(problem, column="as_of", value=as_of.isoformat())
-    ahead = Dividends(paid.underlyings, paid.years - passed, paid.amounts)
-    names, then = market.underlyings, np.datetime64(market.as_of.replace(tzinfo=None), "ns")
-    times = np.where(np.isnat(names.spot_times), then, names.spot_times)
-    return replace(
-        market,
-        as_of=as_of,
-        dividends=ahead,
-        underlyings=replace(names, spot_times=times),
-        instruments=_aged(market, passed),
-    )
-
-
-def _aged(market: Market, passed: float) -> Any:
-    table = market.instruments
-    every = series(market, np.arange(len(table.symbols)))
-    left = np.maximum(table.years - passed, 0.0)
-    ages = left - table.years
-    option = table.is_option
-    delivered = np.where(option, table.cash_per_contract / table.multipliers, 0.0)
-    growth = np.where(option, np.exp((every.rates - every.yields) * ages), 1.0)
-    fixed = np.where(option, np.exp(-every.yields * ages), 1.0)
-    return replace(
-        table,
-        years=left,
-        slopes=table.slopes * growth,
-        intercepts=(table.intercepts - delivered) * fixed + delivered,
-        discount_factors=table.discount_factors * np.exp(-every.rates * ages),
-        dividends=table.dividends * np.where(option, np.exp(-every.rates * ages), 1.0),
-    )
 
 
 def own_underlyings(market: Market) -> Mask:

@@ -14,8 +14,9 @@ from shockgrid.book import LARGEST_QUANTITY
 from shockgrid.columns import LARGEST_PRICE
 from shockgrid.desk.case_columns import CaseDesk
 from shockgrid.desk.cases import Orders
-from shockgrid.desk.doors import require_kind
-from shockgrid.desk.fills import read_fills
+from shockgrid.desk.fills import FILL_COLUMNS, read_fills
+from shockgrid.desk.order_rows import order_frame
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError
 
 KEYS = {"symbol", "quantity", "price"}
@@ -43,13 +44,14 @@ def read_cases(desk: CaseDesk, source: Any) -> tuple[Texts, Codes, Orders]:
         groups.
     """
     frame, live = _framed(source), desk.live
-    given = frame["price"] if "price" in frame else pd.Series(np.nan, frame.index)
-    blank = given.isna().to_numpy(bool)
-    named = frame.assign(price=given.fillna(1.0))  # of those that have none, until their symbols are read
-    fills = read_fills(named[["account", "symbol", "quantity", "price"]], live.plan.book, live.market)
+    given = frame["price"].to_numpy(object) if "price" in frame else np.full(len(frame), None, object)
+    blank = pd.isna(given)
+    named = frame.assign(price=np.where(blank, 1.0, given))  # of those without, until their symbols are read
+    fills = read_fills(named[list(FILL_COLUMNS)], live.plan.book, live.market)
     if len(fills.rejects):
         bad = fills.rejects.iloc[0]
-        raise InputError(bad["message"], table="orders", line=int(bad["line"]), column=bad["column"])
+        where = {"line": int(bad["line"]), "column": bad["column"], "value": bad["value"]}
+        raise InputError(bad["message"], table="orders", **where)
     accounts = live.accounts_index.get_indexer(pd.Index(frame["account"].str.strip(), dtype=object))
     owners = live.plan.account_groups[accounts]
     numbers, names = pd.factorize(frame["case"].to_numpy(object))
@@ -71,7 +73,7 @@ def read_orders(desk: CaseDesk, account: str, source: Any) -> tuple[int, Orders]
     plain = _plain(desk, row, source)
     if plain is not None:
         return group, plain
-    frame = pd.DataFrame(source)
+    frame = order_frame(source, "orders", ("symbol", "quantity"))
     _require_known(frame, KEYS)
     return group, read_cases(desk, frame.assign(case="orders", account=account))[2]
 
@@ -89,17 +91,26 @@ def in_sizes(order: Orders, quantities: Sequence[float]) -> Orders:
 
 
 def _framed(source: Any) -> pd.DataFrame:
-    frame = pd.DataFrame(source).reset_index(drop=True)
-    for column in ("case", "account", "symbol", "quantity"):
+    required = ("case", "account", "symbol", "quantity")
+    frame = order_frame(source, "orders", required).reset_index(drop=True)
+    for column in required:
         if column not in frame:
             problem = "required column is missing"
             raise InputError(problem, table="orders", column=column)
     _require_known(frame, {"case", "account", *KEYS})
+    blank = frame["case"].isna().to_numpy(bool)
+    if blank.any():
+        problem = "expected the name of a case, found nothing"
+        raise InputError(problem, table="orders", line=int(blank.argmax()) + 2, column="case")
     return frame.assign(case=frame["case"].astype(str))
 
 
 def _require_known(frame: pd.DataFrame, known: Set[str]) -> None:
     """Raise InputError for a column that no order has: a price that is spelled wrong would be the mark."""
+    if frame.columns.has_duplicates:
+        problem = "a column name appears twice"
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(problem, table="orders", column=str(twice))
     for column in frame.columns:
         if column not in known:
             problem = f"unknown column, expected {', '.join(sorted(known))}"
@@ -111,28 +122,28 @@ def _plain(desk: CaseDesk, account: int, source: Any) -> Orders | None:
     finite numbers within bounds. None for all others: a frame reads them, or says what is wrong."""
     if not isinstance(source, list) or not source:
         return None
-    rows, quantities, prices, known = [], [], [], desk.standing.symbols
+    symbols, quantities, prices = [], [], []
     for order in source:
         if not isinstance(order, Mapping) or not order.keys() <= KEYS:
             return None
         symbol: Any = order.get("symbol")
         quantity: Any = order.get("quantity")
         price: Any = order.get("price", math.nan)
-        if not (_is_number(quantity) and _is_number(price) and isinstance(symbol, str) and symbol in known):
+        if not (_is_number(quantity) and _is_number(price) and isinstance(symbol, str)):
             return None
         if not 0.0 < abs(quantity) <= LARGEST_QUANTITY or price < 0.0 or price > LARGEST_PRICE:
             return None
-        rows.append(known.get_loc(symbol))
+        symbols.append(symbol)
         quantities.append(float(quantity))
         prices.append(float(price))
-    instruments, given = np.array(rows, np.intp), np.array(prices)
-    table = desk.live.market.instruments
-    if (table.inverse[instruments] & ~table.is_option[instruments]).any():
+    table, given = desk.live.market.instruments, np.array(prices)
+    instruments = desk.directory.find("symbol", table.symbols, symbols)
+    inverse = table.inverse[instruments]
+    if min(instruments) < 0 or (inverse.any() and (inverse & ~table.is_option[instruments]).any()):
         return None
-    blank = np.isnan(given)
-    if blank.any():
-        given = np.where(blank, _fair(desk, instruments), given)
-    count = len(rows)
+    if any(map(math.isnan, prices)):
+        given = np.where(np.isnan(given), _fair(desk, instruments), given)
+    count = len(symbols)
     return Orders(np.zeros(count, np.intp), np.full(count, account), instruments, np.array(quantities), given)
 
 
@@ -144,7 +155,8 @@ def _fair(desk: CaseDesk, instruments: Codes) -> Floats:
     """Mark of each instrument, its model value where there is none."""
     table = desk.live.market.instruments
     marks = table.marks[instruments]
-    if np.isnan(marks).any():
+    blank = np.isnan(marks)
+    if blank.any():
         model = desk.values(instruments)[instruments]
-        marks = np.where(np.isnan(marks), table.coin_values(model, instruments), marks)
+        marks = np.where(blank, table.coin_values(model, instruments), marks)
     return marks

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from shockgrid.doors import require_kind
 from shockgrid.engine import Plan
 
 
@@ -15,6 +16,7 @@ def stale_spots(plan: Plan, now: datetime, max_age: timedelta) -> pd.DataFrame:
 
     A spot without a time is one of the market's ``as_of``.
     """
+    require_kind(max_age, timedelta, "max_age")
     names, market = plan.market.underlyings, plan.market
     held = np.unique(market.instruments.underlyings[plan.positions.instruments])
     as_of, at = (np.datetime64(moment.replace(tzinfo=None), "ns") for moment in (market.as_of, now))

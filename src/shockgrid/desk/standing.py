@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.book import Book
@@ -62,9 +61,16 @@ class SidePlaces:
         self.node_keys = np.unique(self.nodes[own] * groups + holders)
         tags = np.asarray(side.evaluator.scenarios.tags, object)
         #: scenarios of each tag that does not go through the tree
-        self.tagged = {tag: np.flatnonzero(tags == tag) for tag in leaves.tagged}
+        self.tagged = {tag: _places(tags == tag) for tag in leaves.tagged}
         self.member = np.zeros(groups, np.bool_)  #: whether the side applies to each margin group
         self.member[side.members] = True
+
+
+def _places(mask: Mask) -> Codes | slice:
+    """Where a mask is true, as a slice where that is one run: a view, not a copy."""
+    rows = np.flatnonzero(mask)
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    return slice(first, last) if last - first == len(rows) else rows
 
 
 class Standing:
@@ -81,12 +87,23 @@ class Standing:
             self.account_starts[:-1], np.diff(self.account_starts)
         )
         self.families = Families(live.market)
-        self.symbols = pd.Index(table.symbols, dtype=object)
+        #: [P] of the positions in ``rows``
+        self.keys = self.keys_of(live.market, plan.positions.instruments, plan.positions.accounts)[self.rows]
         self.is_future: Mask = (table.types == FUTURES[0]) | (table.types == FUTURES[1])
         self.rates: Floats = account_rates(plan)  #: [A], NaN where the currency is unknown
         self.overrides = plan.book.accounts["equity_override"].to_numpy(np.float64) * self.rates
         self._book, self._cash = plan.book, plan.book.accounts["cash"].to_numpy(np.float64)
         self.places = [SidePlaces(side, self.families, groups) for side in live.sides]
+
+    def keys_of(self, market: Market, instruments: Codes, accounts: Codes) -> Codes:
+        """Numbers that ascend along the positions of a margin group in canonical order."""
+        table = market.instruments
+        families = self.families.of_underlying[table.underlyings[instruments]]
+        return (families * len(table.symbols) + instruments) * len(self.ranks) + accounts
+
+    def holds(self, group: int) -> bool:
+        """Whether a margin group holds something that can be priced."""
+        return bool(self.starts[group] < self.starts[group + 1])
 
     def cash(self, book: Book) -> Floats:
         """Cash of every account of the desk's book as it is now, [A]."""

@@ -6,9 +6,8 @@ functions (``case_columns``). Regimes whose leaves are cut by expiry, or whose s
 are more than ``case_side.MOST_SCENARIOS``, go by a book of copies (``what_if_copies``). Both ways give the
 bytes of ``margin()`` over the book with the orders in it.
 
-Measured in benchmarks/README.md. A single what-if of 0.25 ms is calls of NumPy on a few numbers each: reading
-the order takes 11 us of it, booking and sorting 55, the leaves that are touched 31 (their sums 7), the
-regime's add-ons and formula 52, equity 11. Nothing is priced where what it touches was asked about since the
+A single what-if is short calls of NumPy on a few numbers each (``case_alone`` books its orders); where it
+takes its time is in benchmarks/README.md. Nothing is priced where what it touches was asked about since the
 last tick.
 """
 
@@ -26,7 +25,7 @@ from shockgrid.desk.case_columns import FIGURES, CaseDesk
 from shockgrid.desk.cases import Orders
 from shockgrid.desk.orders import in_sizes, read_cases, read_orders
 from shockgrid.desk.what_if_copies import columns_by_copies
-from shockgrid.errors import InputError
+from shockgrid.doors import refused, whole_number
 from shockgrid.requirement.regime import HasPrograms, Regime
 
 SAMPLES = 64  #: sizes tried at once by ``max_size``
@@ -169,15 +168,17 @@ def max_size(setting: Setting, account: str, symbol: str, side: str, *, largest:
     answer is exact where the sizes that leave no deficit are all those between two, as they are while
     requirements are convex in the size; and no size above it is acceptable among those tried.
 
-    Raises InputError for a side that is neither buy nor sell, or an unknown account or symbol.
+    Raises InputError for a side that is neither buy nor sell, an unknown account or symbol, or a ``largest``
+    that is no whole number of at least 1.
     """
-    if side not in ("buy", "sell"):
-        problem = "expected buy or sell"
-        raise InputError(problem, column="side", value=side)
+    most = min(whole_number(largest, "largest", least=1), int(LARGEST_QUANTITY) // 2)
+    if not isinstance(side, str) or side not in ("buy", "sell"):
+        expected = "buy or sell"
+        raise refused(expected, "side", side)
     sign = 1.0 if side == "buy" else -1.0
     owner, order = read_orders(setting.desk, account, [{"symbol": symbol, "quantity": 1.0}])
     tried: dict[int, float] = {}
-    low, high = 1, min(largest, int(LARGEST_QUANTITY) // 2)
+    low, high = 1, most
     while True:
         wanted = [size for size in _sizes(low, high) if size not in tried]
         if not wanted:

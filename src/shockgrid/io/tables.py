@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from shockgrid.book import Book
+from shockgrid.doors import require_kind
 from shockgrid.errors import InputError
 from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.csv_files import read_csv
@@ -72,12 +73,22 @@ def find_table(folder: Path, name: str, column_map: ColumnMap | None = None) -> 
     return found[0] if found else None
 
 
+def folder_of(folder: object) -> Path:
+    """A folder as a path. Raises InputError for what is no path."""
+    require_kind(folder, (str, Path), "folder", "the path of a folder")
+    return Path(folder)  # type: ignore[arg-type]
+
+
 def read_tables(
     folder: Path, names: Iterable[str], *, column_map: ColumnMap | None = None, sources: Sources | None = None
 ) -> dict[str, pd.DataFrame]:
     """Read those of ``names`` that the folder has; a required one that is missing is an InputError."""
     if not folder.is_dir():
         raise refusal(str(folder), "there is no such folder")
+    if column_map is not None:
+        require_kind(column_map, ColumnMap, "column_map")
+    if sources is not None:
+        require_kind(sources, Sources, "sources")
     _require_no_strangers(folder, column_map)
     frames: dict[str, pd.DataFrame] = {}
     for name in names:
@@ -107,7 +118,7 @@ def read_market(
     ------
     InputError : a table is missing, damaged or cannot be used; names the file and the line.
     """
-    folder = Path(folder)
+    folder = folder_of(folder)
     settings = read_market_toml(folder / MARKET_TOML)
     frames = read_tables(folder, tables_of("market"), column_map=column_map, sources=sources)
     if sources is not None:
@@ -129,7 +140,7 @@ def read_book(
     sources: Sources | None = None,
 ) -> Book:
     """Read positions and accounts of a folder; ``lots`` sums rows that repeat an (account, symbol)."""
-    frames = read_tables(Path(folder), tables_of("book"), column_map=column_map, sources=sources)
+    frames = read_tables(folder_of(folder), tables_of("book"), column_map=column_map, sources=sources)
     return Book.from_frames(frames["positions"], frames["accounts"], lots=lots)
 
 

@@ -16,8 +16,8 @@ from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
+from shockgrid.doors import number, require_kind, texts, whole_number
 from shockgrid.engine import Plan, model_values, plan
-from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.reg_t.amounts import alone
 from shockgrid.reg_t.legs import legs_of, supported
@@ -97,9 +97,10 @@ def planned_regt(
     """``regt`` over a plan of a calibrated market; ``values`` [N] are the model values of ``backend``."""
     started = perf_counter()
     rules = regt_rules() if rules is None else rules
+    require_kind(rules, RegtRules, "rules")
     book, market = whole.book, whole.market
     whole, strangers = _supported(whole)
-    cash = _cash_groups(whole, frozenset(cash_programs))
+    cash = _cash_groups(whole, frozenset(texts(cash_programs, "cash_programs")))
     legs = legs_of(whole, values, cash, rules.long_dated_months)
     single = alone(legs, rules)
     found: list[Pairing] = []
@@ -123,17 +124,11 @@ def planned_regt(
 
 
 def _require(book: object, market: object, seconds: float, each: float, threads: int) -> None:
-    for value, kind in ((book, Book), (market, Market)):
-        if not isinstance(value, kind):
-            problem = f"expected a {kind.__name__}"
-            raise InputError(problem, value=type(value).__name__)
-    for name, number in (("seconds", seconds), ("seconds_each", each)):
-        if not number >= 0.0:
-            problem = f"{name}: expected a time of at least 0"
-            raise InputError(problem, value=number)
-    if threads < 1:
-        problem = "threads: expected at least 1"
-        raise InputError(problem, value=threads)
+    require_kind(book, Book, "book")
+    require_kind(market, Market, "market")
+    for name, time in (("seconds", seconds), ("seconds_each", each)):
+        number(time, name, "a time of at least 0", lambda length: length >= 0.0)
+    whole_number(threads, "threads", least=1)
 
 
 def _supported(whole: Plan) -> tuple[Plan, pd.DataFrame]:

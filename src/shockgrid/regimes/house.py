@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shockgrid.arrays import Floats
+from shockgrid.doors import number, require_kind
+from shockgrid.doors import numbers as array_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.regimes.parameter_files import HouseParameters, Span, load
@@ -71,6 +73,9 @@ def house(
     broker, concentration after Interactive Brokers' notice of October 2015. Each number's is in the file.
     """
     numbers = load(HouseParameters, parameters, PARAMETERS)
+    number(horizon_days, "horizon_days", "a finite number above 0", lambda days: 0.0 < days < np.inf)
+    for name, flag in (("joint", joint), ("concentrated", concentrated)):
+        require_kind(flag, bool, name)
     grid_choices = {
         "spot": spot,
         "vol": vol,
@@ -81,6 +86,7 @@ def house(
     }
     standard = _standard(numbers, scenarios, grid_choices)
     rate = numbers.contingency.value if contingency_rate is None else contingency_rate
+    number(rate, "contingency_rate", "a rate in [0, 1]", lambda share: 0.0 <= share <= 1.0)
     add_ons = [contingency(rate, contingency_mode)] if rate else []
     if concentrated:
         wide, narrow = numbers.concentration_wide.value, numbers.concentration_narrow.value
@@ -115,6 +121,7 @@ def _standard(
 ) -> ScenarioSet:
     """The scenarios that go through the tree: the user's own, or the grid of the choices."""
     if scenarios is not None:
+        require_kind(scenarios, ScenarioSet, "scenarios")
         plain = {"vol_mode": "relative", "term_power": 0.0, "horizon_days": 1.0}
         given = [name for name, value in choices.items() if value is not None and value != plain.get(name)]
         if given:
@@ -122,8 +129,8 @@ def _standard(
             raise InputError(problem, column=given[0], value=choices[given[0]])
         return scenarios
     spot, vol, sigmas = choices["spot"], choices["vol"], choices["sigmas"]
-    spots = _line(numbers.spot) if spot is None else np.asarray(spot, float)
-    vols = _line(numbers.vol) if vol is None else np.asarray(vol, float)
+    spots = _line(numbers.spot) if spot is None else array_of(spot, "spot")
+    vols = _line(numbers.vol) if vol is None else array_of(vol, "vol")
     widest = float(np.abs(spots).max(initial=0.0))
     scale = None if sigmas is None else _sigma_scale(widest, sigmas, choices["horizon_days"])
     return ScenarioSet.grid(
@@ -142,10 +149,7 @@ def _line(span: Span) -> Floats:
 
 
 def _sigma_scale(widest: float, sigmas: float, horizon_days: float) -> Callable[[Market], Floats]:
-    for column, value in (("sigmas", sigmas), ("horizon_days", horizon_days)):
-        if not 0.0 < value < np.inf:
-            problem = "expected a finite number above 0"
-            raise InputError(problem, column=column, value=value)
+    number(sigmas, "sigmas", "a finite number above 0", lambda size: 0.0 < size < np.inf)
     if not widest > 0.0:
         problem = "sigma-scaled ranges need at least one price shock other than 0"
         raise InputError(problem, column="spot", value=widest)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shockgrid.doors import require_kind
 from shockgrid.errors import ParameterError
 
 Confidence = Literal["rule", "exchange", "third_party", "unconfirmed"]
@@ -161,6 +162,8 @@ def load(model: type[Model], path: str | Path | None, default: str) -> Model:
     ------
     ParameterError : the file is not TOML, or a value is missing, unknown or out of range; names the path.
     """
+    if path is not None:
+        require_kind(path, (str, Path), "parameters", "the path of a file, or None")
     shown = str(path) if path is not None else default
     source = Path(path) if path is not None else resources.files("shockgrid.regimes") / "parameters" / default
     try:

@@ -14,6 +14,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shockgrid.doors import require_kind
 from shockgrid.errors import ParameterError
 from shockgrid.regimes.deribit import deribit
 from shockgrid.regimes.derive import derive
@@ -45,6 +46,12 @@ class Policy:
     """Programs by name; "default" serves accounts whose program is blank."""
 
     programs: Mapping[str, Program]
+
+    def __post_init__(self) -> None:
+        require_kind(self.programs, Mapping, "programs", "a mapping of names to programs")
+        for name, program in self.programs.items():
+            require_kind(name, str, "programs", "the name of a program")
+            require_kind(program, Program, f"programs[{name}]")
 
     @classmethod
     def from_toml(cls, path: str | Path, as_of: datetime | None = None) -> Policy:

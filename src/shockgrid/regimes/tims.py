@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from shockgrid.arrays import Floats
+from shockgrid.doors import one_of
 from shockgrid.market import HELD_OUTRIGHT, Market
 from shockgrid.regimes.currencies import currency_ranges, currency_rows
 from shockgrid.regimes.parameter_files import TimsParameters, load, strangers
@@ -62,6 +63,7 @@ def tims(parameters: str | Path | None = None, *, account: Account = "customer")
 
     Source: FINRA Rule 4210(g), Cboe Rule 10.4, OCC Risk Based Haircuts; each number's in the file.
     """
+    one_of(account, tuple(PARAMETERS), "account")
     numbers = load(TimsParameters, parameters, PARAMETERS[account])
     return Regime(
         name=numbers.name,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from shockgrid.arrays import Floats, run_starts
+from shockgrid.arrays import Codes, Floats, run_starts
+from shockgrid.doors import number
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
+from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.leafwise import LeafRows, largest_in_full, summed
 from shockgrid.requirement.regime import AddOn, Context
 
@@ -33,17 +34,15 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
 
     Raises InputError for a rate that is negative or not finite.
     """
-    if not 0.0 <= rate <= 1.0:
-        problem = "expected a rate in [0, 1]"
-        raise InputError(problem, column="contingency rate", value=rate)
+    number(rate, "contingency rate", "a rate in [0, 1]", lambda share: 0.0 <= share <= 1.0)
 
     def charges_of(market: Market) -> Floats:
         """Of one unit of each underlying, base currency."""
         return np.asarray(rate * (market.underlyings.spots * market.spot_rates()), np.float64)
 
     def figure(context: Context) -> Floats:
-        charges: Floats = context.known(uncovered_by_name) @ charges_of(context.plan.market)
-        return charges
+        found: UncoveredByName = context.known(uncovered_by_name)
+        return found.grouped.sums(found.units * charges_of(context.plan.market)[found.underlyings])
 
     def of_leaves(rows: LeafRows) -> Floats:
         units: Uncovered = rows.uncovered
@@ -54,13 +53,20 @@ def contingency(rate: float = 0.005, mode: str = "added") -> AddOn:
     return AddOn("contingency", figure, mode, words, uncovered_by_name, summed(of_leaves))
 
 
-def uncovered_by_name(plan: Plan) -> Any:
-    """CSR [M, U] of the uncovered short option units, those of puts before those of calls."""
+class UncoveredByName(NamedTuple):
+    """Uncovered short option units of puts and of calls, n rows that are not 0, by margin group."""
+
+    units: Floats
+    underlyings: Codes
+    grouped: Grouped
+
+
+def uncovered_by_name(plan: Plan) -> UncoveredByName:
+    """What ``contingency`` charges, but for the spots."""
     found = uncovered_units(plan)
-    rows = np.flatnonzero(found.units)
-    counts = np.bincount(found.margin_groups[rows], minlength=len(plan.margin_groups))
-    parts = found.units[rows], found.underlyings[rows], np.concatenate([[0], np.cumsum(counts)])
-    return sparse.csr_array(parts, shape=(len(plan.margin_groups), len(plan.market.underlyings.names)))
+    rows = found.units.nonzero()[0]
+    grouped = Grouped(found.margin_groups[rows], len(plan.margin_groups))
+    return UncoveredByName(found.units[rows], found.underlyings[rows], grouped)
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,14 @@ def uncovered_units(plan: Plan) -> Uncovered:
     held, table = plan.positions, plan.market.instruments
     rows = held.instruments
     option = table.is_option[rows]
+    every = bool(option.all())
     # one key for all three: sorting it takes less time than sorting by each
     width = len(plan.market.underlyings.names)
-    keys = (2 * (held.margin_groups * width + table.underlyings[rows]) + table.is_call[rows])[option]
-    short = -(held.quantities * table.units_per_contract[rows])[option]
-    order = np.lexsort((short > 0, -table.years[rows][option], keys))
+    keys = 2 * (held.margin_groups * width + table.underlyings[rows]) + table.is_call[rows]
+    short, years = -(held.quantities * table.units_per_contract[rows]), table.years[rows]
+    if not every:
+        keys, short, years = keys[option], short[option], years[option]
+    order = np.lexsort((short > 0, -years, keys))
     keys, short = keys[order], np.asarray(short[order], np.float64)
     starts = np.flatnonzero(run_starts(keys))
     if len(starts) == 0:
@@ -95,7 +104,7 @@ def uncovered_units(plan: Plan) -> Uncovered:
     excess: Floats = np.maximum(_highest_sums(short, starts), 0.0)
     names, calls = np.divmod(keys[starts], 2)
     groups, owners = np.divmod(names, width)
-    shares = _shares(plan, groups, owners)
+    shares = np.zeros(len(groups)) if every else _shares(plan, groups, owners)
     cover = np.where(calls == 1, np.maximum(shares, 0.0), np.maximum(-shares, 0.0))
     return Uncovered(groups, owners, calls == 1, np.maximum(excess - cover, 0.0))
 

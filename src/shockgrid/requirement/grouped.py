@@ -75,6 +75,9 @@ class Grouped:
 
         One row for each group, [size]; ``values`` are >= 0.
         """
+        if self.size == 1 and len(values):
+            first = int(np.where(eligible, values, -1.0).argmax())
+            return np.array([first if eligible[first] and values[first] >= 0.0 else -1])
         if self._alone:
             return np.where(eligible & (values >= 0.0), self.codes, -1)
         winners = np.full(self.size, -1, np.intp)

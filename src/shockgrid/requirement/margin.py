@@ -18,6 +18,7 @@ from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.columns import joined_rejects
+from shockgrid.doors import refused, require_kind, whole_number
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -73,7 +74,12 @@ def margin(
     InputError : a regime does not fit the market, or a policy the book.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
-    require_kinds(book, market, regime_or_policy, threads)
+    require_kinds(book, market, regime_or_policy, executor)
+    if threads is not None:
+        whole_number(threads, "threads", least=1)
+    if progress is not None and not callable(progress):
+        expected = "a function of two numbers, or None"
+        raise refused(expected, "progress", progress)
     clock, engine = Clock(), get_backend(backend)
     told = len(_backend_notes(engine))
     laid = laid_out(book, market, engine, clock)
@@ -138,21 +144,15 @@ def margined(
     )
 
 
-def require_kinds(book: object, market: object, regime: object, threads: object = None) -> None:
-    """Refuse what is no book, market, regime or number of threads. Raises InputError."""
-    expected = (
-        (book, isinstance(book, Book), "book: expected a Book"),
-        (market, isinstance(market, Market), "market: expected a Market"),
-        (
-            regime,
-            hasattr(regime, "programs") or isinstance(regime, Regime),
-            "expected a Regime or a Policy, such as shockgrid.tims()",
-        ),
-        (threads, threads is None or isinstance(threads, int), "threads: expected a whole number or None"),
-    )
-    for value, fits, problem in expected:
-        if not fits:
-            raise InputError(problem, value=value if isinstance(value, str) else type(value).__name__)
+def require_kinds(book: object, market: object, regime: object, executor: object = None) -> None:
+    """Refuse what is no book, market, regime or executor. Raises InputError."""
+    require_kind(book, Book, "book")
+    require_kind(market, Market, "market")
+    if not (hasattr(regime, "programs") or isinstance(regime, Regime)):
+        expected = "a Regime or a Policy, such as shockgrid.tims()"
+        raise refused(expected, "regime_or_policy", regime)
+    if executor is not None:
+        require_kind(executor, Executor, "executor", "an executor of threads, or None")
 
 
 def programs_by_name(regime_or_policy: Regime | HasPrograms) -> Mapping[str, Program]:

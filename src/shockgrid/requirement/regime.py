@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
+from shockgrid.doors import number, refused, require_kind
 from shockgrid.engine import Plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -150,9 +151,9 @@ class AddOn:
     leafwise: Leafwise | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in ("added", "floor", "factor", "credit"):
-            msg = "expected added, floor, factor or credit"
-            raise InputError(msg, column="mode", value=self.mode)
+        if not isinstance(self.mode, str) or self.mode not in ("added", "floor", "factor", "credit"):
+            expected = "added, floor, factor or credit"
+            raise refused(expected, "mode", self.mode)
 
 
 def every_instrument(market: Market) -> Mask:
@@ -234,12 +235,14 @@ class Program:
     def __post_init__(self) -> None:
         for side in ("exchange", "house"):
             regime = getattr(self, side)
+            if regime is not None:
+                require_kind(regime, Regime, side, "a Regime, or None")
             if regime is not None and regime.side != side:
                 msg = f"regime {regime.name} is of the {regime.side} side"
                 raise InputError(msg, column=side, value=regime.name)
-        if not 0.0 <= self.minimum_equity < float("inf"):
-            msg = "expected a finite amount of at least 0"
-            raise InputError(msg, column="minimum_equity", value=self.minimum_equity)
+        require_kind(self.call_profile, str, "call_profile")
+        least = "a finite amount of at least 0"
+        number(self.minimum_equity, "minimum_equity", least, lambda amount: 0.0 <= amount < np.inf)
         if self.exchange is None and self.house is None:
             msg = "a program needs an exchange or a house regime"
             raise InputError(msg)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.doors import require_kind
 from shockgrid.engine import Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.requirement.contributions import contributions
@@ -184,6 +185,7 @@ class MarginResult:
 
     def margin_group_of(self, account: str) -> str:
         """The margin group an account (or a margin group by its own name) belongs to."""
+        require_kind(account, str, "account")
         for run in self.runs:
             owners = run.plan.book.accounts.set_index("account")["margin_group"]
             if account in owners.index:

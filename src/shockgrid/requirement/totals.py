@@ -215,8 +215,9 @@ def _checked(plan: Plan, name: str, figure: Floats) -> Floats:
     if np.shape(figure) != (len(plan.margin_groups),):
         problem = f"{name}: expected one amount for each of {len(plan.margin_groups)} margin groups"
         raise InputError(problem, value=np.shape(figure))
-    odd = np.flatnonzero(~(np.isfinite(figure) & (figure >= 0.0)))
-    if len(odd):
+    least, most = np.minimum.reduce(figure, initial=0.0), np.maximum.reduce(figure, initial=0.0)
+    if not (least >= 0.0 and most < np.inf):  # NaN is neither
+        odd = np.flatnonzero(~(np.isfinite(figure) & (figure >= 0.0)))
         problem = f"{name}: expected a finite amount >= 0 for margin group {plan.margin_groups[odd[0]]}"
         raise InputError(problem, value=float(figure[odd[0]]))
     return figure
@@ -230,19 +231,22 @@ def _formula(regime: Regime, scan: Floats, figures: dict[str, Floats]) -> tuple[
     return _applied(regime.add_ons, scan, figures)
 
 
+def _line(mode: str, figure: Floats, running: Floats) -> Floats:
+    """What an add-on of this mode brings on top of the requirement so far."""
+    if mode == "floor":
+        return np.maximum(figure - running, 0.0)
+    if mode == "factor":
+        return (figure - 1.0) * running
+    return -figure if mode == "credit" else figure
+
+
 def _applied(
     add_ons: Sequence[AddOn], scan: Floats, figures: dict[str, Floats]
 ) -> tuple[Floats, dict[str, Floats]]:
     """The scan with the add-ons in their order, and the line of each."""
     running, lines = scan, {}
     for add_on in add_ons:
-        figure = figures[add_on.name]
-        line = {
-            "added": figure,
-            "floor": np.maximum(figure - running, 0.0),
-            "factor": (figure - 1.0) * running,
-            "credit": -figure,
-        }[add_on.mode]
+        line = _line(add_on.mode, figures[add_on.name], running)
         lines[add_on.name], running = line, running + line
     return running, lines
 

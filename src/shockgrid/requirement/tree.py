@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats
+from shockgrid.doors import number, one_of
 from shockgrid.errors import InputError
 from shockgrid.requirement.by_expiry import ValueTransform
 from shockgrid.requirement.reducers import Reducer, worst
@@ -63,12 +64,9 @@ class Tree:
     def __post_init__(self) -> None:
         if self.value_transform is not None:
             object.__setattr__(self, "by_expiry", True)
-        if self.reduce_at not in LEVELS:
-            msg = f"expected one of {', '.join(LEVELS)}"
-            raise InputError(msg, column="reduce_at", value=self.reduce_at)
-        if not 0.0 <= self.minimum_per_unit < np.inf:
-            msg = "expected a finite charge of at least 0"
-            raise InputError(msg, column="minimum_per_unit", value=self.minimum_per_unit)
+        one_of(self.reduce_at, LEVELS, "reduce_at")
+        least = "a finite charge of at least 0"
+        number(self.minimum_per_unit, "minimum_per_unit", least, lambda charge: 0.0 <= charge < np.inf)
         for level in self.transforms:
             if level not in LEVELS[:-1]:
                 problem = f"expected one of {', '.join(LEVELS[:-1])}"

@@ -15,6 +15,7 @@ from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
+from shockgrid.doors import one_of, require_kind
 from shockgrid.engine import ClassGroup, Plan, plan
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -125,6 +126,10 @@ def pnl_surface(
     InputError : no such account, group or symbol is held; an unknown method; an unusable grid.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
+    require_kind(book, Book, "book")
+    for name, wanted in (("account", account), ("group", group), ("symbol", symbol)):
+        if wanted is not None:
+            require_kind(wanted, str, name)
     laid, engine = Grid.of(grid), get_backend(backend)
     chosen = chosen_method(method, laid)
     own = book if account is None else book.select([margin_group_of(book, account)])
@@ -145,9 +150,7 @@ def pnl_surface(
 
 def chosen_method(method: str, grid: Grid) -> str:
     """ "direct" or "compressed". Raises InputError for an unknown method."""
-    if method not in METHODS:
-        problem = f"expected one of {', '.join(METHODS)}"
-        raise InputError(problem, column="method", value=method)
+    one_of(method, METHODS, "method")
     if method == "auto":
         return "compressed" if grid.size >= WORTH_COMPRESSING else "direct"
     return method

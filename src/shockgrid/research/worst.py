@@ -11,6 +11,7 @@ from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
+from shockgrid.doors import require_kind
 from shockgrid.engine import Plan, plan
 from shockgrid.market import Market
 from shockgrid.requirement.assemble import group_currencies, group_rates
@@ -71,6 +72,7 @@ def worst_exact(
     InputError : an unknown method or an unusable grid.
     BackendUnavailable : a backend asked for by name cannot run here.
     """
+    require_kind(book, Book, "book")
     engine = get_backend(backend)
     return worst_of(plan(book, calibrated(market, engine)), Grid.of(grid), engine, method=method)
 
