@@ -50,6 +50,18 @@ def file(folder: Path, extreme: tuple[float, float] = (2.0, 0.35), **changes: An
     return path
 
 
+def every_charge(folder: Path) -> sg.Regime:
+    """Every charge and credit switched on."""
+    tiers = [{"name": "near", "from_days": 0.0}, {"name": "far", "from_days": 60.0}]
+    own = commodity(
+        tiers=tiers, spreads=[spread(400.0, ("near", 1.0, "A"), ("far", 1.0, "B"))],
+        short_option_minimum=300.0,
+    )  # fmt: skip
+    both = {"SP": own, "ND": commodity(price_range=30.0)}
+    inter = [spread(0.6, ("SP", 2.0, "A"), ("ND", 1.0, "B"))]
+    return sg.regimes.span(file(folder, commodities=both, inter_spreads=inter))
+
+
 def future(symbol: str, underlying: str, days: float, **more: Any) -> dict[str, Any]:
     return {
         "symbol": symbol, "underlying": underlying, "type": "future", "expiry_utc": expiry(days),

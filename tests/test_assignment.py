@@ -10,8 +10,9 @@ import pytest
 from books import AS_OF, book, market, option, stock
 
 import shockgrid as sg
-from shockgrid.desk.assignment import COLUMNS, early_assignments
+from shockgrid.desk.assignment import COLUMNS, DIVIDEND_ERROR, early_assignments
 from shockgrid.desk.calls_calendar import SessionCalendar
+from shockgrid.pricing.dividends import with_dividends
 
 TREE_STEPS = 1500
 TREE_ERROR = 0.01  #: of a tree of so many steps, in currency, at a spot of 100
@@ -67,6 +68,34 @@ def test_a_call_before_its_dividend() -> None:
     assert row["dividend_owed"] == 10 * 100 * 1.5
     assert (row["shares"], row["cash"]) == (-1000.0, 80_000.0)
     assert row["gain"] == pytest.approx(1.5 - 80.0 * (1.0 - np.exp(-0.05 * 30 / 365)), abs=0.02)
+
+
+def test_held_values_are_those_of_the_slow_method() -> None:
+    """The night's integral again, over values of finite differences, a dividend tonight and one later."""
+    names, days, rate, vol = ["C70", "C80", "C85", "P125", "P140"], 90.0, 0.05, 0.25
+    options = [american(name, name[0], float(name[1:]), days) for name in names]
+    paid = [{"underlying": "XYZ", "ex_date": day, "amount": 1.5} for day in ("2026-11-23", "2027-01-15")]
+    priced = market(
+        [stock("XYZ"), *options], {"XYZ": {"spot": 100.0}}, [{"symbol": name, "vol": vol} for name in names],
+        rate=rate, dividends=pd.DataFrame(paid),
+    )  # fmt: skip
+    found = early_assignments(short(*names), priced).set_index("symbol")
+    assert len(found) >= 3
+    night, gone, left = NIGHT / 365.0, *priced.dividends.years.tolist()
+    assert gone < night < left
+    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
+    moves = np.exp((rate - 0.5 * vol**2) * night + vol * np.sqrt(night) * nodes)
+    for symbol in names:
+        strike = float(symbol[1:])
+        values = with_dividends(
+            100.0 * moves - 1.5, strike, days / 365.0 - night, vol, rate, 0.0, symbol[0] == "C",
+            [left - night], [1.5],
+        )  # fmt: skip
+        held = np.exp(-rate * night) * (values @ weights) / weights.sum()
+        if symbol in found.index:
+            assert found.loc[symbol, "held_value"] == pytest.approx(held, abs=DIVIDEND_ERROR * 100.0)
+        else:
+            assert held > abs(100.0 - strike) - DIVIDEND_ERROR * 100.0
 
 
 def test_no_dividend_tonight_and_no_call_is_exercised() -> None:

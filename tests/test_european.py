@@ -68,30 +68,28 @@ def test_ten_thousand_random_options_against_50_digits(black, sample):
     assert max(errors) < ERROR_PER_SPOT
 
 
-def test_published_spot_options(shared: Path):
-    rows = pd.read_csv(shared / "oracles" / "european.csv", comment="#")
-    values = price_european(
-        forwards=rows["S"] * np.exp((rows["r"] - rows["q"]) * rows["T"]),
+def published(rows, forwards):
+    """Values of the rows of a table in the letters of its source."""
+    return price_european(
+        forwards=forwards,
         strikes=rows["K"],
         expiries=rows["T"],
         vols=rows["sigma"],
         discount_factors=np.exp(-rows["r"] * rows["T"]),
         is_call=rows["type"] == "C",
     )
+
+
+def test_published_spot_options(shared: Path):
+    rows = pd.read_csv(shared / "oracles" / "european.csv", comment="#")
+    values = published(rows, rows["S"] * np.exp((rows["r"] - rows["q"]) * rows["T"]))
     assert (np.abs(values - rows["expected"]) <= rows["tol"]).all()
     assert (np.abs(values - rows["verify"]) <= ERROR_PER_SPOT * np.maximum(rows["S"], rows["K"])).all()
 
 
 def test_published_options_on_forwards(shared: Path):
     rows = pd.read_csv(shared / "oracles" / "black76.csv", comment="#")
-    values = price_european(
-        forwards=rows["F"],
-        strikes=rows["K"],
-        expiries=rows["T"],
-        vols=rows["sigma"],
-        discount_factors=np.exp(-rows["r"] * rows["T"]),
-        is_call=rows["type"] == "C",
-    )
+    values = published(rows, rows["F"])
     assert (np.abs(values - rows["expected"]) <= rows["tol"]).all()
     assert (np.abs(values - rows["verify"]) <= ERROR_PER_SPOT * rows["F"]).all()
 

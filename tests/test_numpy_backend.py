@@ -1,8 +1,6 @@
 """Every backend against the plain formula, and against itself under every way of cutting the work."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array, vstack
 
-from shockgrid.backends import NumpyBackend
 from shockgrid.backends.contract import Series
 from shockgrid.pricing import european
 from shockgrid.states import States
@@ -254,12 +251,3 @@ def test_put_and_get_leave_arrays_alone(backend):
     assert backend.put(array) is array
     assert backend.get(array) is array
     assert backend.free_bytes() > 0
-
-
-def test_free_memory_where_the_system_says_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without /proc all that is installed is taken for free; without either nothing is refused."""
-    told = NumpyBackend().free_bytes()
-    monkeypatch.setattr("shockgrid.backends._numpy.MEMINFO", tmp_path / "none")
-    assert NumpyBackend().free_bytes() >= told > 0
-    monkeypatch.setattr("os.sysconf_names", {})
-    assert NumpyBackend().free_bytes() == sys.maxsize

@@ -16,6 +16,7 @@ from small_desk import CALL, desk
 
 import shockgrid as sg
 from shockgrid.calibration import calibrated
+from shockgrid.cells import instants
 from shockgrid.desk import ticks
 from shockgrid.desk.plain_ticks import Directory, plain_ticks
 
@@ -23,9 +24,24 @@ MARKET = calibrated(priced(), sg.get_backend("numpy"))
 NUMBERS = st.floats(0.0, 200.0) | st.sampled_from([0.0, -1.0, np.nan, np.inf, 1e13, None, "7", True])
 NAMES = st.sampled_from([*SPOTS, "nobody", " X", "", None, 7])
 SYMBOLS = st.sampled_from([*QUOTED, "BTC-PERP", "XF", "X", "nobody", None])
-SPOT_ROWS = st.fixed_dictionaries({"underlying": NAMES, "spot": NUMBERS})
+MOMENTS = st.sampled_from(
+    [
+        AS_OF,
+        AS_OF.to_pydatetime(),
+        (AS_OF - pd.Timedelta(hours=1)).isoformat(),
+        AS_OF - pd.Timedelta(seconds=1),
+        AS_OF + pd.Timedelta(hours=1),
+        pd.NaT,
+        None,
+        "",
+        "soon",
+        7,
+    ]
+)
+SPOT_ROWS = st.fixed_dictionaries({"underlying": NAMES, "spot": NUMBERS}, optional={"quote_utc": MOMENTS})
 QUOTE_ROWS = st.fixed_dictionaries(
-    {"symbol": SYMBOLS}, optional={name: NUMBERS for name in ("bid", "ask", "mark", "vol", "spot")}
+    {"symbol": SYMBOLS},
+    optional={**{name: NUMBERS for name in ("bid", "ask", "mark", "vol", "spot")}, "quote_utc": MOMENTS},
 )
 ROWS = st.lists(SPOT_ROWS, min_size=1, max_size=4) | st.lists(QUOTE_ROWS, min_size=1, max_size=4)
 USUAL: list[dict[str, Any]] = [
@@ -33,13 +49,16 @@ USUAL: list[dict[str, Any]] = [
     {"symbol": QUOTED[:2], "bid": [1.0, 2.0], "ask": [1.5, 2.0]},
     {"symbol": ["X", QUOTED[0]], "mark": [101.0, 3.0], "vol": [0.5, 0.4], "spot": [100.5, 100.5]},
     {"symbol": [QUOTED[3]], "vol": np.array([0.25])},
+    {"underlying": ["X", "Y"], "spot": [101.0, 97.0], "quote_utc": [AS_OF, AS_OF - pd.Timedelta(hours=1)]},
+    {"symbol": [QUOTED[0]], "mark": [3.0], "quote_utc": pd.Series([AS_OF]).dt.as_unit("us")},
+    {"symbol": [QUOTED[0]] * 2, "vol": [0.3, 0.4], "quote_utc": [AS_OF.isoformat(), ""]},
 ]
 
 
 def read_by_the_door(rows: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patched:
         patched.setattr(ticks, "plain_ticks", lambda *_: None)
-        return ticks.read_ticks(rows, MARKET, AS_OF)
+        return ticks.read_ticks(rows, MARKET, AS_OF, AS_OF)
 
 
 def assert_same(found: Any, expected: Any) -> None:
@@ -62,9 +81,9 @@ def refusal(read: Callable[[], Any]) -> str:
 def test_whatever_comes_is_read_as_the_door_reads_it(rows: list[dict[str, Any]]) -> None:
     frame, patch = pd.DataFrame(rows), pytest.MonkeyPatch()
     refused = refusal(lambda: read_by_the_door(frame, patch))
-    assert refusal(lambda: ticks.read_ticks(frame, MARKET, AS_OF)) == refused
+    assert refusal(lambda: ticks.read_ticks(frame, MARKET, AS_OF, AS_OF)) == refused
     if not refused:
-        assert_same(ticks.read_ticks(frame, MARKET, AS_OF), read_by_the_door(frame, patch))
+        assert_same(ticks.read_ticks(frame, MARKET, AS_OF, AS_OF), read_by_the_door(frame, patch))
 
 
 @pytest.mark.parametrize("columns", USUAL, ids=[", ".join(columns) for columns in USUAL])
@@ -74,7 +93,27 @@ def test_the_usual_goes_past_the_door_as_a_frame_and_as_columns(
     expected = read_by_the_door(pd.DataFrame(columns), monkeypatch)
     for rows in (columns, pd.DataFrame(columns)):
         assert plain_ticks(rows, MARKET, Directory()) is not None
-        assert_same(ticks.read_ticks(rows, MARKET, AS_OF), expected)
+        assert_same(ticks.read_ticks(rows, MARKET, AS_OF, AS_OF), expected)
+
+
+def test_a_column_of_times_is_read_like_its_text() -> None:
+    """In any unit and zone, blank where it is blank, garbled beyond the years that are taken."""
+    known = [
+        "1899-12-31T23:59:59",
+        "1900-01-01",
+        "2026-11-20T21:00:00.123456",
+        "2199-12-31",
+        "2200-01-01",
+        None,
+    ]
+    for unit in ("s", "ms", "us"):
+        naive = pd.Series(pd.to_datetime(known, format="ISO8601")).dt.as_unit(unit)
+        for column in (naive, naive.dt.tz_localize("UTC"), naive.dt.tz_localize("Asia/Tokyo")):
+            words = pd.Series(
+                [None if pd.isna(value) else value.isoformat() for value in column], dtype=object
+            )
+            for found, expected in zip(instants(column), instants(words), strict=True):
+                np.testing.assert_array_equal(found, expected)
 
 
 def test_columns_that_the_door_has_to_see() -> None:
@@ -88,6 +127,9 @@ def test_columns_that_the_door_has_to_see() -> None:
         {"underlying": "XY", "spot": [90.0, 40.0]},
         {"underlying": ["X", "Y"], "spot": 90.0},
         {"underlying": iter(["X"]), "spot": [90.0]},
+        {"underlying": ["X"], "spot": [90.0], "quote_utc": [AS_OF, AS_OF]},
+        {"underlying": ["X"], "spot": [90.0], "quote_utc": AS_OF},
+        {"underlying": ["X"], "spot": [90.0], "quote_utc": np.zeros((1, 1), "datetime64[ns]")},
     ):
         with pytest.raises(sg.InputError, match="one length"):
             live.tick(columns)

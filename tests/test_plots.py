@@ -194,6 +194,17 @@ def test_the_account_page(firm: tuple[sg.Book, sg.Market, sg.MarginResult]) -> N
     required = float(result.accounts.set_index("margin_group").loc[NASTY, "requirement"])
     assert f"{required:,.2f}" in page
     assert "Distance to breach" in page
+    tree = page.split("What moves it")[0]
+    worst = result.accounts.set_index("margin_group").loc[NASTY]
+    cells = (
+        f"{worst['worst_scenario']}",
+        f"{worst['worst_price_shock']:+.1%}",
+        f"{worst['worst_vol_shock']:+.1%}",
+    )
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in tree, (
+        "a scenario is a number, its shocks per cent"
+    )
+    assert "limit" not in tree.split("<h2>Rules")[0]
     assert page == account_report(held, priced, result, NASTY, grid=GRID), "the same bytes again"
     assert not plt.get_fignums(), "no figure is left open"
     with pytest.raises(sg.InputError, match="no such account"):

@@ -11,7 +11,7 @@ import pytest
 from books import book
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from span_world import commodity, file, spread, world
+from span_world import every_charge, world
 from test_deribit import coin_option, future
 from test_deribit import world as coin_world
 
@@ -27,42 +27,18 @@ COINS = [
     *(coin_option(f"{right}{strike}_{days}", right, strike, days)
       for right in "CP" for strike in (50_000, 70_000) for days in FORWARDS),
 ]  # fmt: skip
-COIN_MARKET = coin_world(
-    COINS,
-    60_000.0,
-    [
-        {"symbol": row["symbol"], "vol": 0.5 + 0.02 * k}
-        for k, row in enumerate(COINS)
-        if row["type"] == "option"
-    ],
-    FORWARDS,
-)
+VOLS = [
+    {"symbol": row["symbol"], "vol": 0.5 + 0.02 * k} for k, row in enumerate(COINS) if row["type"] == "option"
+]
 LINEAR_COINS = [{**row, "inverse": False, "currency": "USD"} for row in COINS]
-LINEAR_MARKET = coin_world(
-    LINEAR_COINS,
-    60_000.0,
-    [
-        {"symbol": row["symbol"], "vol": 0.5 + 0.02 * k}
-        for k, row in enumerate(LINEAR_COINS)
-        if row["type"] == "option"
-    ],
-    FORWARDS,
-)
+COIN_MARKET, LINEAR_MARKET = (coin_world(rows, 60_000.0, VOLS, FORWARDS) for rows in (COINS, LINEAR_COINS))
 COIN_NAMES = [row["symbol"] for row in COINS]
 SPAN_NAMES = ["SPZ", "SPH", "ND", "SPZ C410", "SPZ P400", "SPH C420"]
 
 
 @pytest.fixture(scope="module")
 def span(tmp_path_factory: pytest.TempPathFactory) -> sg.Regime:
-    """Every charge and credit switched on."""
-    tiers = [{"name": "near", "from_days": 0.0}, {"name": "far", "from_days": 60.0}]
-    own = commodity(
-        tiers=tiers, spreads=[spread(400.0, ("near", 1.0, "A"), ("far", 1.0, "B"))],
-        short_option_minimum=300.0,
-    )  # fmt: skip
-    both = {"SP": own, "ND": commodity(price_range=30.0)}
-    inter = [spread(0.6, ("SP", 2.0, "A"), ("ND", 1.0, "B"))]
-    return sg.regimes.span(file(tmp_path_factory.mktemp("span"), commodities=both, inter_spreads=inter))
+    return every_charge(tmp_path_factory.mktemp("span"))
 
 
 MAKERS: dict[str, tuple[sg.Market, list[str], Callable[[], sg.Regime] | None]] = {

@@ -51,6 +51,8 @@ def instants(series: pd.Series) -> tuple[NDArray[np.datetime64], Mask, Mask]:
     if pd.api.types.is_numeric_dtype(series):
         blank = series.isna().to_numpy(bool)
         return np.full(len(series), np.datetime64("NaT", "ns")), blank, ~blank
+    if isinstance(series.dtype, np.dtype | pd.DatetimeTZDtype) and series.dtype.kind == "M":
+        return _times(series)
     codes, found = _distinct(series)
     words = [str(value).strip() if _is_text(value) or isinstance(value, date) else "?" for value in found]
     read = pd.to_datetime(pd.Series(words, dtype=object), utc=True, errors="coerce", format="ISO8601")
@@ -58,6 +60,15 @@ def instants(series: pd.Series) -> tuple[NDArray[np.datetime64], Mask, Mask]:
     stamps = np.append(read.dt.tz_convert(None).to_numpy("datetime64[ns]"), np.datetime64("NaT", "ns"))[codes]
     blank = np.array([*(word == "" for word in words), True], bool)[codes]
     return stamps, blank, np.isnat(stamps) & ~blank
+
+
+def _times(series: pd.Series) -> tuple[NDArray[np.datetime64], Mask, Mask]:
+    """``instants`` of a column of times, with a zone or in UTC."""
+    zoned = series.dt.tz_localize("UTC") if series.dt.tz is None else series
+    inside = ((zoned >= EARLIEST) & (zoned < LATEST)).to_numpy(bool)
+    stamps = zoned.where(inside).dt.tz_convert(None).to_numpy("datetime64[ns]")
+    blank = series.isna().to_numpy(bool)
+    return stamps, blank, ~inside & ~blank
 
 
 def without_time(series: pd.Series) -> Mask:

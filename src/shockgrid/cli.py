@@ -18,6 +18,7 @@ from shockgrid.cli_common import (
     PoliciesOption,
     RegimeOption,
     SidesOption,
+    compiled_libraries_on_stderr,
     refusals,
 )
 from shockgrid.cli_desk import assignments, expire, replay, why
@@ -106,7 +107,7 @@ def run(
         request = RunRequest(
             market, book, regime=regime, policy=policy, column_map=column_map, lots=lots, backend=backend
         )
-        with progress_bar("margin") as progress:
+        with progress_bar("margin") as progress, compiled_libraries_on_stderr():
             outcome = request.compute(progress)
         folder = write_run(outcome, out)
         raise typer.Exit(report(outcome, folder, as_json=as_json))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,28 @@ def printable(text: str) -> str:
     'a\\\\x1b[2J\\\\u202e'
     """
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
+@contextmanager
+def compiled_libraries_on_stderr() -> Iterator[None]:
+    """What compiled libraries print meanwhile goes to standard error, so that ``--json`` stays JSON.
+
+    HiGHS, which ``regt`` pairs with, prints a line now and then that no option of it turns off.
+    """
+    if os.name != "posix" or sys.stdout is None:
+        yield
+        return
+    from ctypes import CDLL
+
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from shockgrid.cli_common import counted
+from shockgrid.cli_common import compiled_libraries_on_stderr, counted
 from shockgrid.cli_views import console, exit_status, money, percent
 from shockgrid.comparison import Comparison, compare
 from shockgrid.comparison.sides import sides_of
@@ -43,7 +43,8 @@ def compare_files(
     laid = read_market(market, column_map=columns), read_book(book, lots, column_map=columns)
     sides = sides_of(regimes) if regimes else {}
     sides |= {str(path): Policy.from_toml(path, laid[0].as_of) for path in policies}
-    found = compare(laid[1], laid[0], sides, backend=backend)
+    with compiled_libraries_on_stderr():
+        found = compare(laid[1], laid[0], sides, backend=backend)
     if out is not None:
         write_csv(side_by_side(found), out)
     if as_json:

@@ -64,18 +64,20 @@ def replay_tape(
     calls = LiveCalls(desk, breaches, CallDesk(opened)) if opened else None
     outcomes = []
     screen, steps = console(), list[Step]()
+    _print_breaches(screen, breaches.log.query("state_after != 'watch'"))
     with live_view(screen) as view:
         for step in replayed(desk, rest, breaches):
             steps.append(step)
             outcomes.append(calls.take(step.breaches) if calls else None)
             view.show(step, breaches)
     closed = breaches.close(desk.time)
+    _print_breaches(screen, closed)
     outcomes.append(calls.take(closed, desk.time) if calls else None)
     _print_end(screen, desk, steps, breaches)
     if opened:
         _print_calls(screen, [outcome for outcome in outcomes if outcome])
         opened.close()
-    code, reason = exit_status(desk.accounts, desk.book.rejects)
+    code, reason = exit_status(desk.accounts, desk.result().rejects)
     if code:
         screen.print(Text(f"exit {code}: {reason}"))
     return code
@@ -96,6 +98,9 @@ def _opened(source: Path, market: Path | None, column_map: ColumnMap | None) -> 
         markets = snapshots(source, column_map)
         first = next(markets) if market is None else read_market(market, column_map=column_map)
         return first, markets
+    if not source.exists():
+        problem = "there is no such file or folder"
+        raise InputError(problem, table=str(source))
     if market is None:
         problem = "a tape of ticks needs --market, the market they move"
         raise InputError(problem, table=str(source))
@@ -120,8 +125,7 @@ class _Lines:
         moved = f"{len(step.changes)} changed, {step.seconds * 1e3:.1f} ms"
         age = f", oldest spot {step.oldest} {step.age}" if step.oldest else ""
         self._screen.print(Text(f"{step.time.isoformat(timespec='seconds')}  {moved}{age}"))
-        for row in step.breaches.itertuples():
-            self._screen.print(Text(f"  {_sentence(row)}"))
+        _print_breaches(self._screen, step.breaches)
 
 
 class _Screen:
@@ -155,6 +159,11 @@ def live_view(screen: Console) -> Iterator[View]:
         return
     with Live(console=screen, refresh_per_second=8) as live:
         yield _Screen(live)
+
+
+def _print_breaches(screen: Console, log: pd.DataFrame) -> None:
+    for row in log.itertuples():
+        screen.print(Text(f"  {_sentence(row)}"))
 
 
 def _sentence(row: object) -> str:

@@ -184,7 +184,10 @@ def _print_summary(facts: dict[str, Any]) -> None:
     out, totals = console(), facts["totals"]
     out.print(", ".join(counted(count, name.removesuffix("s")) for name, count in facts["sizes"].items()))
     out.print("regimes: " + escape(", ".join(dict.fromkeys(facts["regimes"].values()))))
-    out.print(_deficit_table(facts["largest_deficits"], totals, out.width))
+    if totals["deficits"]:
+        out.print(_deficit_table(facts["largest_deficits"], totals, out.width))
+    else:
+        out.print("no deficits")
     out.print(
         f"{counted(totals['margin_groups'], 'margin group')}, "
         f"requirements {money(totals['sum_requirement'])}, "
@@ -207,9 +210,9 @@ def _print_summary(facts: dict[str, Any]) -> None:
 
 def _deficit_table(rows: list[dict[str, Any]], totals: dict[str, Any], width: int) -> Table:
     count, base = totals["deficits"], totals["base_currency"]
-    title = {0: "no deficits", 1: "1 deficit"}.get(count, f"the largest of {count:,} deficits")
+    title = "1 deficit" if count == 1 else f"the largest of {count:,} deficits"
     several = any(row["currency"] != base for row in rows)
-    title += "" if several or not rows else f", in {base}"
+    title += "" if several else f", in {base}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
     table.add_column("margin group", no_wrap=True)
     for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):
@@ -219,7 +222,7 @@ def _deficit_table(rows: list[dict[str, Any]], totals: dict[str, Any], width: in
     digits = 2 if width >= WIDE else 0
     words = ("binding", "worst_scenario")
     for row in rows:
-        amounts = (f"{row[name]:,.{digits}f}" for name in ("requirement", "equity", "deficit"))
+        amounts = (money(row[name], digits) for name in ("requirement", "equity", "deficit"))
         shocks = (percent(row[name]) for name in ("worst_price_shock", "worst_vol_shock"))
         table.add_row(
             escape(row["margin_group"]),

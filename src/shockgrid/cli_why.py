@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +12,7 @@ from rich.text import Text
 from shockgrid.backends import get_backend
 from shockgrid.cli_common import counted
 from shockgrid.cli_views import console, money
-from shockgrid.desk.why import FIGURES, Moment, why, why_all
+from shockgrid.desk.why import FIGURES, STEPS, Moment, why, why_all
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_folder import read_run_table, verify_run
 from shockgrid.io.run_request import RunRequest
@@ -65,16 +66,28 @@ def print_why_all(first: Path, last: Path) -> None:
     if changed == 0:
         console().print(Text(title))
         return
-    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD)
     currencies = read_run_table(last, "accounts").set_index("margin_group")["currency"]
+    _print_largest(shown, currencies.loc[shown["margin_group"]].to_list(), title)
+
+
+def _print_largest(shown: pd.DataFrame, currencies: list[str], title: str) -> None:
+    """The rows in whole units of their currencies, without the steps that moved none of them."""
+    still = [name for name in STEPS if (shown[name].abs() < CENT / 2.0).all()]
+    shown = shown.drop(columns=still)
+    several = len(set(currencies)) > 1
+    title += "" if several else f", in {currencies[0]}"
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("margin group", overflow="fold")
-    for name in told.columns[1:]:
-        table.add_column(name.replace("_", " "), justify="right")
-    table.add_column("currency")
-    for row in shown.itertuples(index=False):
-        amounts = [money(float(cell)) for cell in row[1:]]
-        table.add_row(Text(str(row[0])), *amounts, Text(str(currencies[row[0]])))
+    for name in shown.columns[1:]:
+        table.add_column(name.replace("_", " "), justify="right", overflow="fold")
+    if several:
+        table.add_column("currency", overflow="fold")
+    for row, currency in zip(shown.itertuples(index=False), currencies, strict=True):
+        amounts = [money(float(cell), digits=0) for cell in row[1:]]
+        table.add_row(Text(str(row[0])), *amounts, *([Text(currency)] if several else []))
     console().print(table)
+    if still:
+        console().print(Text(f"none of them moved by {', '.join(still)}"))
     console().print(Text("in this order; another order splits the same total in another way"))
 
 

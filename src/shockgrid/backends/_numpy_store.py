@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_premium import FINE, SCHEMES, Scheme, Tables, build, schemes_for
+from shockgrid.backends.memory import memory_bytes
 
-#: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 50,000 for 31 x 7 shocks.
-MOST_TABLES = 200_000
+#: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 50,000 for 31 x 7 shocks. Fewer where
+#: they took more than this part of the memory.
+MOST_TABLES, SHARE = 200_000, 16
 #: Tables that there is room for at first, doubled as often as it takes; memory is taken page by page.
 FIRST_ROOM = 1 << 12
 #: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
@@ -47,6 +49,9 @@ class Kept:
         return np.ascontiguousarray(np.moveaxis(coefficients, -1, 0)), boundaries
 
 
+COLUMNS = ("coefficients", "boundaries", "orders", "asked")
+
+
 class _Room:
     """Arrays with room for more tables than there are; what stands in them is not written again."""
 
@@ -54,6 +59,12 @@ class _Room:
         self.coefficients = np.empty((room, FINE.vols, FINE.gaps))
         self.boundaries = np.empty((room, FINE.vols))
         self.orders = np.empty(room, np.uint8)
+        self.asked = np.zeros(room, np.int64)  #: the turn in which each was last asked for
+
+    @property
+    def table_bytes(self) -> int:
+        """What a table takes."""
+        return sum(getattr(self, name)[:1].nbytes for name in COLUMNS)
 
     def first(self, count: int, era: object) -> Kept:
         """The first tables, as a view."""
@@ -62,8 +73,15 @@ class _Room:
     def larger(self, count: int, needed: int) -> _Room:
         """With room for as many as are needed and the first ``count`` tables in it."""
         found = _Room(max(2 * len(self.orders), needed))
-        for name in ("coefficients", "boundaries", "orders"):
+        for name in COLUMNS:
             getattr(found, name)[:count] = getattr(self, name)[:count]
+        return found
+
+    def only(self, places: Codes) -> _Room:
+        """With the tables at these places, one after another."""
+        found = _Room(max(FIRST_ROOM, len(places)))
+        for name in COLUMNS:
+            getattr(found, name)[: len(places)] = getattr(self, name)[places]
         return found
 
     def put(self, start: int, tables: Tables) -> None:
@@ -91,7 +109,8 @@ class PremiumStore:
         self._builder = builder
         self._lock = Lock()
         self._places: dict[bytes, int] = {}
-        self._room = _Room(FIRST_ROOM)
+        self._room, self._turn = _Room(FIRST_ROOM), 0
+        self._most = memory_bytes() // (SHARE * self._room.table_bytes)
         self._kept = self._room.first(0, object())
 
     @property
@@ -107,8 +126,8 @@ class PremiumStore:
         """
         names = bytes_of_rows(keys)
         with self._lock:
-            if len(self._places) > MOST_TABLES:
-                self._forget()
+            if len(self._places) > min(MOST_TABLES, self._most):
+                self._forget(min(MOST_TABLES, self._most) // 2)
             missing = self._missing(names)
             if not missing:
                 return self._found(names)
@@ -122,14 +141,21 @@ class PremiumStore:
                     return self._found(names)
 
     def _found(self, names: list[bytes]) -> tuple[Codes, Kept]:
-        return np.array([self._places[name] for name in names], np.intp), self._kept
+        places = np.array([self._places[name] for name in names], np.intp)
+        self._turn += 1
+        self._room.asked[places] = self._turn
+        return places, self._kept
 
     def _missing(self, names: list[bytes]) -> list[int]:
         return [index for index, name in enumerate(names) if name not in self._places]
 
-    def _forget(self) -> None:
-        self._places, self._room = {}, _Room(FIRST_ROOM)
-        self._kept = self._room.first(0, object())
+    def _forget(self, most: int) -> None:
+        """Keep so many of those asked for last. They move, so the era ends; who reads it keeps its arrays."""
+        asked, names = self._room.asked[: len(self._places)], list(self._places)
+        places = np.sort(np.argsort(-asked, kind="stable")[:most])
+        self._places = {names[place]: moved for moved, place in enumerate(places.tolist())}
+        self._room = self._room.only(places)
+        self._kept = self._room.first(len(places), object())
 
     def _built(self, keys: Floats) -> list[tuple[list[int], Tables]]:
         """Tables of each scheme, after the rows of ``keys`` that they are for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -17,12 +18,13 @@ from shockgrid.desk.calls_calendar import SessionCalendar, checked_calendar
 from shockgrid.doors import require_kind
 from shockgrid.engine import Positions, model_values, plan
 from shockgrid.market import Market
-from shockgrid.market_series import series
-from shockgrid.pricing.dividends import with_dividends
+from shockgrid.market_series import as_quoted, series
+from shockgrid.states import UNMOVED
 
 NODES = 15  #: of the Gauss-Hermite rule over one night's move
 #: of the spot: errors of American values without and with cash dividends; a smaller gain is no reason
 PLAIN_ERROR, DIVIDEND_ERROR = 5e-6, 5e-5
+LEAST_SPOT = 1e-9  #: of the spot: what is left of one that a dividend takes whole
 COLUMNS = (
     "account",
     "margin_group",
@@ -71,7 +73,7 @@ def early_assignments(
     Options that expire before the next open are ``after_expiry``'s.
 
     Source: R. Merton, "Theory of rational option pricing" (1973), section 3: a call is exercised early only
-    just before an ex-date; values as ``shockgrid.price_american``.
+    just before an ex-date; values are those of the backend, as in ``margin``.
     """
     require_kind(book, Book, "book")
     require_kind(market, Market, "market")
@@ -87,7 +89,7 @@ def early_assignments(
     gains = _exercise(columns)
     likely = _likely(columns, gains, model_values(whole, engine)[wanted], night)
     wanted, columns, gains = wanted[likely], columns.take(likely), gains[likely]
-    kept_values = _held_values(columns, night)
+    kept_values = _held_values(columns, night, engine)
     errors = np.where((columns.ex_cash > 0.0).any(axis=1), DIVIDEND_ERROR, PLAIN_ERROR)
     early = gains - kept_values > errors * columns.spots
     dividends = np.where(columns.ex_years <= night, columns.ex_cash, 0.0).sum(axis=1)
@@ -126,36 +128,36 @@ def _likely(columns: Series, gains: Floats, values: Floats, night: float) -> Cod
     return np.flatnonzero((gains > 0.0) & (values - gains <= night_worth + DIVIDEND_ERROR * spots))
 
 
-def _held_values(columns: Series, night: float) -> Floats:
+def _held_values(columns: Series, night: float, backend: Backend) -> Floats:
     """Value today of holding until the next open, [n]."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     weights = weights / weights.sum()
     drift = (columns.rates - columns.yields - 0.5 * columns.vols**2) * night
-    tonight: Mask = columns.ex_years <= night
-    paid = np.where(tonight, columns.ex_cash, 0.0).sum(axis=1)
-    ex_years = np.where(tonight | ~np.isfinite(columns.ex_years), 0.0, columns.ex_years - night)
-    ex_cash = np.where(ex_years > 0.0, columns.ex_cash, 0.0) * columns.units[:, None]
-    if ex_years.shape[1] == 0:
-        ex_years, ex_cash = np.zeros((len(columns), 1)), np.zeros((len(columns), 1))
     moves = np.exp(drift[:, None] + columns.vols[:, None] * np.sqrt(night) * nodes)
-    spots = np.maximum(columns.spots[:, None] * moves - paid[:, None], 0.0) * columns.units[:, None]
-    width = ex_years.shape[1]
-
-    def wide(column: Floats) -> Floats:
-        return np.repeat(column, NODES)
-
-    values = with_dividends(
-        spots.reshape(-1),
-        wide(columns.strikes),
-        wide(columns.years - night),
-        wide(columns.vols),
-        wide(columns.rates),
-        wide(columns.yields),
-        np.repeat(columns.is_call, NODES),
-        np.repeat(ex_years, NODES, axis=0).reshape(-1, width),
-        np.repeat(ex_cash, NODES, axis=0).reshape(-1, width),
-    ).reshape(len(columns), NODES)
+    paid = np.where(columns.ex_years <= night, columns.ex_cash, 0.0).sum(axis=1)
+    spots = columns.spots[:, None] * moves - paid[:, None]
+    spots = np.maximum(spots, LEAST_SPOT * columns.spots[:, None])
+    at_open = _at_open(columns, night).take(np.repeat(np.arange(len(columns)), NODES))
+    at_open = replace(at_open, spots=spots.reshape(-1))
+    backend.prepare([(at_open, UNMOVED)])
+    values = backend.get(backend.price(at_open, UNMOVED))[0].reshape(len(columns), NODES)
     return np.asarray(np.exp(-columns.rates * night) * (values * weights).sum(axis=1))
+
+
+def _at_open(columns: Series, night: float) -> Series:
+    """The same instruments a night later; what went ex is paid, and out of the forward."""
+    tonight: Mask = columns.ex_years <= night
+    gone = np.where(tonight, columns.ex_cash, 0.0)
+    present = gone * np.exp(-columns.rates[:, None] * np.where(tonight, columns.ex_years, 0.0))
+    dates = np.where(tonight, np.inf, columns.ex_years)
+    order = np.argsort(dates, axis=1, kind="stable")
+    left = replace(
+        columns,
+        intercepts=columns.intercepts + columns.slopes * present.sum(axis=1),
+        ex_years=np.take_along_axis(dates, order, axis=1),
+        ex_cash=np.take_along_axis(columns.ex_cash - gone, order, axis=1),
+    )
+    return as_quoted(left, np.full(len(columns), -night))
 
 
 def _listed(

@@ -17,7 +17,6 @@ from shockgrid.market import Market
 from shockgrid.requirement.assemble import Figures, account_columns, group_rates, terms_of
 from shockgrid.requirement.equity import equity
 from shockgrid.requirement.evaluate import Evaluator
-from shockgrid.requirement.frames import account_figures
 from shockgrid.requirement.margin import assignments, programs_by_name
 from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import HasPrograms, Regime
@@ -89,13 +88,7 @@ def figured(book: Book, market: Market, regime_or_policy: Regime | HasPrograms, 
     chosen, _ = programs_of(whole, programs)
     assigned = assignments(whole, chosen or list(programs.values()))
     runs = [_evaluated(whole, values, regime, names, backend) for regime, names in assigned]
-    found = [
-        Figures(
-            account_figures(run.evaluation.totals, run.evaluation.states, run.rates),
-            np.searchsorted(whole.margin_groups, run.plan.margin_groups),
-        )
-        for run in runs
-    ]
+    found = [Figures.of(run, whole) for run in runs]
     lost = unpriced_charges(whole)
     charges = whole.by_margin_group(lost.charges, lost.margin_groups)
     terms = terms_of(whole, chosen, [regime for regime, _ in assigned])

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
 from shockgrid.arrays import Codes, Floats, Texts
+from shockgrid.cells import instants
 from shockgrid.columns import LARGEST_PRICE, frame_of
 from shockgrid.errors import InputError
 from shockgrid.market import Market
@@ -17,6 +20,7 @@ from shockgrid.quote_table import LARGEST_VOL
 
 PRICES = ("bid", "ask", "mark", "vol")
 NAMES = ("underlying", "symbol")
+TIME = "quote_utc"
 #: Of each column of numbers the largest, and whether 0 is one of them.
 LIMITS = {
     "spot": (LARGEST_PRICE, False),
@@ -33,6 +37,7 @@ class PlainTicks(NamedTuple):
     spots: Floats
     marks: Floats
     vols: Floats
+    times: NDArray[np.datetime64]  #: UTC, NaT where it has none
 
 
 class Directory:
@@ -78,11 +83,12 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     """The rows of an update that are all good and say nothing unusual, else None: then ``read_ticks`` looks.
 
     Usual are rows that all name an underlying and its spot, or all name a symbol with bid and ask, mark or
-    vol, and no times: finite numbers in their ranges, names as the market spells them.
+    vol, and perhaps their times: finite numbers in their ranges, names as the market spells them.
     """
-    columns = list(source)
+    given = list(source)
+    columns = [column for column in given if column != TIME]
     named = [column for column in columns if column in NAMES]
-    if len(named) != 1 or len(columns) < 2 or len(set(columns)) < len(columns):
+    if len(named) != 1 or len(columns) < 2 or len(set(given)) < len(given):
         return None
     if not _is_column(source[named[0]]):
         return None
@@ -93,7 +99,10 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
             if values is not None:
                 numbers[column] = values
     wanted = list(source[named[0]])
-    lengths = {len(wanted), *(len(values) for values in numbers.values())}
+    times = _times(source[TIME]) if TIME in source else np.full(len(wanted), np.datetime64("NaT", "ns"))
+    if times is None:
+        return None
+    lengths = {len(wanted), len(times), *(len(values) for values in numbers.values())}
     if len(numbers) < len(columns) - 1 or len(lengths) > 1 or not wanted:
         return None
     names = market.underlyings.names if named[0] == "underlying" else market.instruments.symbols
@@ -104,18 +113,20 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     if (places < 0).any():
         return None
     if named[0] == "symbol":
-        return _quotes(places, numbers, market)
+        return _quotes(places, numbers, times, market)
     if numbers.keys() != {"spot"}:
         return None
     blank = np.full(len(wanted), np.nan)
-    return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank)
+    return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank, times)
 
 
 def _is_column(column: Any) -> bool:
     return isinstance(column, Sized) and not isinstance(column, str)
 
 
-def _quotes(places: Codes, numbers: Mapping[str, Floats], market: Market) -> PlainTicks | None:
+def _quotes(
+    places: Codes, numbers: Mapping[str, Floats], times: NDArray[np.datetime64], market: Market
+) -> PlainTicks | None:
     table, blank = market.instruments, np.full(len(places), np.nan)
     marks, bids, asks = (numbers.get(name) for name in ("mark", "bid", "ask"))
     if (bids is None) != (asks is None):
@@ -132,7 +143,16 @@ def _quotes(places: Codes, numbers: Mapping[str, Floats], market: Market) -> Pla
     elif (marks == 0.0).any():
         return None
     vols = np.where(options, numbers.get("vol", blank), np.nan)
-    return PlainTicks(table.underlyings[places], places, numbers.get("spot", blank), marks, vols)
+    return PlainTicks(table.underlyings[places], places, numbers.get("spot", blank), marks, vols, times)
+
+
+def _times(column: Any) -> NDArray[np.datetime64] | None:
+    """A column of instants; None where one cannot be read."""
+    values = column.array if isinstance(column, pd.Series | pd.Index) else column
+    if not isinstance(values, list | tuple | np.ndarray | ExtensionArray) or getattr(values, "ndim", 1) != 1:
+        return None
+    times, _, garbled = instants(pd.Series(values))
+    return None if garbled.any() else times
 
 
 def _number(column: Any, most: float, zero: bool) -> Floats | None:

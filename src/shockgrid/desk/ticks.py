@@ -54,12 +54,10 @@ def read_ticks(
     """
     source = tick_frame(source)
     plain = plain_ticks(source, market, directory or Directory())
-    if plain is None:
+    if plain is None or (last is not None and (plain.times > stamp(last, "at")).any()):
         return _checked(as_frame(source), market, now, last)
     every = np.ones(len(plain.owners), np.bool_)
-    untimed = np.full(len(every), np.datetime64("NaT", "ns"))
-    times = np.full(len(every), stamp(now, "time"))
-    return _latest(plain, every, untimed, times, market, _NO_REJECTS)
+    return _latest(plain, every, market, now, _NO_REJECTS)
 
 
 def _checked(source: Any, market: Market, now: datetime, last: datetime | None) -> Ticks:
@@ -69,7 +67,6 @@ def _checked(source: Any, market: Market, now: datetime, last: datetime | None) 
     if last is not None:
         ahead = given > stamp(last, "at")
         door.reject(ahead, "quote_utc", "E_AHEAD", "expected no later than the update it came with")
-    times = np.where(np.isnat(given), stamp(now, "time"), given)
     spots = door.number("spot", above=0.0, high=LARGEST_PRICE)
     bids, asks, marks = (door.number(name, low=0.0, high=LARGEST_PRICE) for name in PRICES[:3])
     vols = door.number("vol", low=0.0, high=LARGEST_VOL)
@@ -86,25 +83,18 @@ def _checked(source: Any, market: Market, now: datetime, last: datetime | None) 
     )
     worthless = own & (quoted >= 0) & (marks == 0.0) & _coin_futures(market)[quoted]
     door.reject(worthless, "mark", "E_RANGE", "the price of an inverse future must be > 0")
-    rows = PlainTicks(owners, quoted, spots, marks, vols)
-    return _latest(rows, ~door.bad, given, times, market, door.rejects())
+    rows = PlainTicks(owners, quoted, spots, marks, vols, given)
+    return _latest(rows, ~door.bad, market, now, door.rejects())
 
 
-def _latest(
-    rows: PlainTicks,
-    known: Mask,
-    given: NDArray[np.datetime64],
-    times: NDArray[np.datetime64],
-    market: Market,
-    rejects: pd.DataFrame,
-) -> Ticks:
-    """The rows that may be used, of each name the last; ``given`` are their own times, NaT where they have
-    none."""
+def _latest(rows: PlainTicks, known: Mask, market: Market, now: datetime, rejects: pd.DataFrame) -> Ticks:
+    """The rows that may be used, of each name the last."""
+    times = np.where(np.isnat(rows.times), stamp(now, "time"), rows.times)
     own = ~np.isnan(rows.marks) | ~np.isnan(rows.vols)
     spot_rows, spot_late = _last(
-        known & ~np.isnan(rows.spots), rows.owners, given, market.underlyings.spot_times
+        known & ~np.isnan(rows.spots), rows.owners, rows.times, market.underlyings.spot_times
     )
-    quotes, late = _last(known & own, rows.quoted, given, market.instruments.quote_times)
+    quotes, late = _last(known & own, rows.quoted, rows.times, market.instruments.quote_times)
     moves = Moves(
         rows.owners[spot_rows],
         rows.spots[spot_rows],

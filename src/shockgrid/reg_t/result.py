@@ -34,8 +34,8 @@ NOTES = (
     "not read",
 )
 GAP_NOTE = (
-    "regt: {count:,} margin groups were not paired to a proven minimum in the time allowed; their "
-    "requirement is the best found, and at most {worst:,.2f} (column gap) too high"
+    "regt: margin groups not paired to a proven minimum in the time allowed: {count:,}; their requirement is "
+    "the best found, and at most {worst:,.2f} (column gap) too high"
 )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from shockgrid.errors import ParameterError
-from shockgrid.regimes.parameter_files import faults
+from shockgrid.regimes.parameter_files import checked
 from shockgrid.requirement.overrides import Overrides
 
 #: built-in regimes whose parameter files go by another name
@@ -55,7 +54,7 @@ def in_force(folder: str | Path, name: str, as_of: datetime.datetime) -> Path:
     if not Path(folder).is_dir():
         problem = f"{folder}: no such folder of parameter files"
         raise ParameterError(problem)
-    found = [(header, path) for path in paths if (header := _header(path)).name == wanted]
+    found = [(header, path) for path in paths if (header := checked(_Header, path, str(path))).name == wanted]
     if not found:
         problem = f"{folder}: no parameters of {wanted}; expected a file of that name, proposed and approved"
         raise ParameterError(problem)
@@ -73,17 +72,6 @@ def in_force(folder: str | Path, name: str, as_of: datetime.datetime) -> Path:
         problem = f"{folder}: {' and '.join(path.name for path in best)} both take effect on {latest}"
         raise ParameterError(problem)
     return best[0]
-
-
-def _header(path: Path) -> _Header:
-    try:
-        return _Header.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        problem = f"{path}: {error}"
-        raise ParameterError(problem) from error
-    except ValidationError as error:
-        problem = f"{path}: {faults(error)}"
-        raise ParameterError(problem) from error
 
 
 def read_overrides(path: str | Path) -> Overrides:

@@ -6,8 +6,9 @@ import datetime
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -138,12 +139,8 @@ class HouseParameters(ParameterFile):
     concentration_names: Count
 
 
-def faults(error: ValidationError) -> str:
-    """What pydantic found, as one line: path, message, value."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
-        for fault in error.errors()
-    )
+Model = TypeVar("Model", bound=BaseModel)
+Parameters = TypeVar("Parameters", bound=ParameterFile)
 
 
 def strangers(what: str, named: Iterable[str], *known: Iterable[str]) -> tuple[str, ...]:
@@ -152,10 +149,7 @@ def strangers(what: str, named: Iterable[str], *known: Iterable[str]) -> tuple[s
     return (f"{what} {', '.join(missing)}: the market has none",) if missing else ()
 
 
-Model = TypeVar("Model", bound=ParameterFile)
-
-
-def load(model: type[Model], path: str | Path | None, default: str) -> Model:
+def load(model: type[Parameters], path: str | Path | None, default: str) -> Parameters:
     """Read and check a parameter file; ``default`` is the one that ships with the package.
 
     Raises
@@ -166,12 +160,20 @@ def load(model: type[Model], path: str | Path | None, default: str) -> Model:
         require_kind(path, (str, Path), "parameters", "the path of a file, or None")
     shown = str(path) if path is not None else default
     source = Path(path) if path is not None else resources.files("shockgrid.regimes") / "parameters" / default
+    return checked(model, source, shown)
+
+
+def checked(model: type[Model], source: Path | Traversable, shown: str) -> Model:
+    """A TOML file as a model; ParameterError, naming ``shown``, the path inside it and the value."""
     try:
-        table: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-        return model.model_validate(table)
+        return model.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problem = f"{shown}: {error}"
         raise ParameterError(problem) from error
     except ValidationError as error:
-        problem = f"{shown}: {faults(error)}"
+        found = (
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (got {fault['input']!r})"
+            for fault in error.errors()
+        )
+        problem = f"{shown}: {'; '.join(found)}"
         raise ParameterError(problem) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shockgrid.doors import require_kind
 from shockgrid.errors import ParameterError
@@ -21,7 +20,7 @@ from shockgrid.regimes.derive import derive
 from shockgrid.regimes.governance import in_force, read_overrides
 from shockgrid.regimes.house import house
 from shockgrid.regimes.house_rules import house_rules
-from shockgrid.regimes.parameter_files import faults
+from shockgrid.regimes.parameter_files import checked
 from shockgrid.regimes.span import span
 from shockgrid.regimes.tims import tims
 from shockgrid.requirement.overrides import overridden
@@ -73,14 +72,7 @@ class Policy:
         InputError : a bad row of the overrides.
         """
         source = Path(path)
-        try:
-            table = _PolicyFile.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            problem = f"{path}: {error}"
-            raise ParameterError(problem) from error
-        except ValidationError as error:
-            problem = f"{path}: {faults(error)}"
-            raise ParameterError(problem) from error
+        table = checked(_PolicyFile, source, str(path))
         files = _parameter_files(table, source, as_of)
         names = dict.fromkeys(name for row in table.programs.values() for name in (row.exchange, row.house))
         known = {name: load_regime(name, source.parent, files.get(name)) for name in names if name}

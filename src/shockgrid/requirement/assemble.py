@@ -58,6 +58,12 @@ class Figures(NamedTuple):
     columns: Mapping[str, Any]
     margin_groups: Codes
 
+    @classmethod
+    def of(cls, run: Run, whole: Plan) -> Figures:
+        """The figures of a run over some or all margin groups of ``whole``."""
+        columns = account_figures(run.evaluation.totals, run.evaluation.states, run.rates)
+        return cls(columns, np.searchsorted(whole.margin_groups, run.plan.margin_groups))
+
 
 def accounts_frame(
     whole: Plan, programs: Sequence[Program], runs: Sequence[Run], values: Floats, doubted: pd.Series
@@ -67,13 +73,7 @@ def accounts_frame(
     ``doubted`` are accounts that are PARTIAL whatever they hold.
     """
     terms = terms_of(whole, programs, [run.evaluation.regime for run in runs])
-    found = [
-        Figures(
-            account_figures(run.evaluation.totals, run.evaluation.states, run.rates),
-            np.searchsorted(whole.margin_groups, run.plan.margin_groups),
-        )
-        for run in runs
-    ]
+    found = [Figures.of(run, whole) for run in runs]
     lost = unpriced_charges(whole)
     charges = whole.by_margin_group(lost.charges, lost.margin_groups)
     status, rejects = reliability(whole, lost.margin_groups[lost.without_spot], doubted)

@@ -22,6 +22,8 @@ from shockgrid.research.surface import margin_group_of, pnl_surface
 GRID: Final = Grid(np.linspace(-0.3, 0.3, 61), np.linspace(-0.3, 0.3, 13))
 LADDER: Final = tuple(step / 100 for step in range(-50, 51, 10))
 TOP, MOST_POSITIONS = 10, 50
+WHOLE, SHOCKS = ("scenario", "quantity"), ("price_shock", "vol_shock")  #: columns that are no amounts
+REDUCED = " (reduced)"  #: ends the level at which worst losses are taken
 STYLE: Final = (
     "body{font:14px/1.45 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;margin:.5rem 0}th,td{padding:.2rem .7rem;text-align:right;"
@@ -54,7 +56,7 @@ def account_report(
         _pairs({name.replace("_", " "): row[name] for name in names}),
         _heading("Where the requirement comes from"),
         _picture(plots.requirement_waterfall(result, own)),
-        _table(result.explain(own).drop(columns="words", errors="ignore")),
+        *_explanation(result.explain(own)),
         _heading("What moves it"),
         _picture(plots.heat_map(surface, excess=excess)),
         _paragraph(f"{surface.pnl.shape[0]} x {surface.pnl.shape[1]} cells, {method}."),
@@ -69,6 +71,16 @@ def account_report(
         _notes(result),
     ]
     return _page(f"Margin of {own}, {market.as_of:%Y-%m-%d %H:%M} UTC", parts)
+
+
+def _explanation(explained: pd.DataFrame) -> list[str]:
+    """The tree behind the requirement, a level that is reduced once, then its rules with their words."""
+    reduced = [level.removesuffix(REDUCED) for level in explained["level"] if level.endswith(REDUCED)]
+    explained = explained[~explained["level"].isin(reduced)]
+    rules = (explained["level"] == "rule").to_numpy(bool)
+    told = explained[rules].reindex(columns=["name", "amount", "limit", "distance", "passed", "words"])
+    tree = explained[~rules].drop(columns=["limit", "distance", "passed", "words"], errors="ignore")
+    return [_table(tree), *([_heading("Rules"), _table(told)] if len(told) else [])]
 
 
 def firm_report(market: Market, result: MarginResult, loss: FirmLoss) -> str:
@@ -116,9 +128,13 @@ def _paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _cell(value: object, digits: int = 2) -> str:
+def _cell(value: object, digits: int = 2, name: str = "") -> str:
     if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else escape(f"{value:,.{digits}f}")
+        if np.isnan(value):
+            return ""
+        if name in WHOLE:
+            return f"{value:,.10g}"
+        return f"{value:+.1%}" if name in SHOCKS else f"{value:,.{digits}f}"
     return "" if value is None or value is pd.NA else escape(str(value))
 
 
@@ -132,7 +148,12 @@ def _pairs(values: dict[str, object] | dict[str, str]) -> str:
 def _table(frame: pd.DataFrame, digits: int = 2) -> str:
     head = "".join(f"<th>{escape(str(name).replace('_', ' '))}</th>" for name in frame.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{_cell(value, digits)}</td>" for value in row) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td>{_cell(value, digits, str(name))}</td>"
+            for name, value in zip(frame.columns, row, strict=True)
+        )
+        + "</tr>"
         for row in frame.itertuples(index=False)
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
