@@ -91,6 +91,23 @@ def test_one_account_of_200_positions(
     benchmark.extra_info.update({"positions": POSITIONS, "steps": steps, "seconds of pricing": priced})
 
 
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_one_account_of_60_positions_under_span(benchmark: Any, share: float) -> None:
+    """Contract months are followed commodity by commodity; beside it the slow way, in ``seconds in full``."""
+    from liquidation_books import in_deficit, random_holdings, small_market
+
+    regime, priced, rounds = sg.regimes.span(), small_market(), 3
+    held = in_deficit(random_holdings(np.random.default_rng(3), 60, 20), priced, regime, share)
+    laid = [Ground.of(held, priced, regime, sg.get_backend("auto")) for _ in range(rounds + 1)]
+    slow = laid.pop().slow()
+    plans = benchmark.pedantic(lambda: planned(laid.pop())[0], rounds=rounds)
+    start = time.perf_counter()
+    full = planned(slow)[0]
+    seconds = time.perf_counter() - start
+    assert [len(plans.taken[0]), plans.sure] == [len(full.taken[0]), True]
+    benchmark.extra_info.update({"steps": len(plans.taken[0]), "seconds in full": seconds})
+
+
 def test_a_thousand_accounts(benchmark: Any, firm: tuple[sg.Book, sg.Market]) -> None:
     """Everything: margin, search, baselines, frames; and what a rule beats, if anything."""
     from liquidation_books import POLICY

@@ -49,6 +49,9 @@ def small_market() -> sg.Market:
     return market([*shares, *listed], dict(SPOTS), quotes)
 
 
+SMALL = small_market()
+
+
 def random_holdings(rng: np.random.Generator, legs: int, most: int) -> list[tuple[str, str, float]]:
     """``legs`` different symbols, up to ``most`` contracts or lots each."""
     names = [*SPOTS, *(row["symbol"] for row in series())]
@@ -104,3 +107,22 @@ def short_firm(accounts: int, *, largest: float = 0.25) -> tuple[sg.Book, sg.Mar
     first = ~rows["margin_group"].duplicated()
     cash = rows["margin_group"].map(dict(zip(bare["margin_group"], cash, strict=True)))
     return sg.Book.from_frames(held, rows.assign(cash=cash.where(first, 0.0))), market
+
+
+def example(equity: float = 2500.0) -> tuple[sg.Book, sg.Market]:
+    """Long 100 A at 150, short a 50 call on B at 50, worth 2.00: requirement 2,250.00 + 569.99."""
+    priced = market(
+        [stock("A"), stock("B"), option("BC", "B", "C", 50.0, 60)],
+        {"A": 150.0, "B": 50.0},
+        [{"symbol": "BC", "mark": 2.0}],
+        rate=0.0,
+    )
+    cash = equity - 100 * 150.0 + 200.0
+    return book([("X", "A", 100), ("X", "BC", -1)], [{"account": "X", "cash": cash}]), priced
+
+
+def plan_of(holdings: list[tuple[str, str, float]], cash: float, regime: Any = None, **more: Any) -> Any:
+    """The plan of one account over the small market, free of costs and without a buffer."""
+    held = book(holdings, [{"account": "A", "cash": cash}])
+    chosen = {"buffer": 0.0, "costs": free(), "backend": BACKEND, **more}
+    return sg.liquidation_plan(held, SMALL, regime or sg.house(), **chosen)

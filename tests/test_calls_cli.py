@@ -105,7 +105,7 @@ def test_what_is_held_is_exit_code_3(called_run: Path, tmp_path: Path) -> None:
     assert "To be looked at by hand" in (tmp_path / "sheet.html").read_text()
     plan = invoke("margin-calls", "plan", tmp_path / "run", "stranger")
     assert plan.exit_code == 3
-    assert plan.output.startswith("stranger: not_planned: PARTIAL: a person decides\n")
+    assert plan.output.startswith("stranger: not planned: PARTIAL: a person decides\n")
     assert "below the minimum" not in plan.output
 
 

@@ -27,7 +27,7 @@ def test_a_plan_agrees_with_the_run_and_its_call(called_run: Path, tmp_path: Pat
     assert f"equity is {lacking:,.2f} below the minimum" in done.output
     fine = invoke("margin-calls", "plan", called_run / "run", "000456")
     assert fine.exit_code == 0
-    assert fine.output.startswith("000456: no_deficit\n")
+    assert fine.output.startswith("000456: no deficit\n")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_plans_that_are_refused(called_run: Path, arguments: tuple[str, ...], pr
 def test_a_plan_nobody_can_carry_out_is_exit_code_3(called_run: Path) -> None:
     done = invoke("margin-calls", "plan", called_run / "run", "000123", "--halted", "XYZ")
     assert done.exit_code == 3
-    assert "cannot_cure" in done.output
+    assert "closing does not cover it" in done.output
     assert "30.26 remain: to be paid in" in done.output
 
 

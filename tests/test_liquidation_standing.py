@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from books import book, market, option, stock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from liquidation_books import SPOTS, VOLS, random_holdings, series, small_market
+from span_world import commodity, file, spread
 
 import shockgrid as sg
 from shockgrid.backends import NumpyBackend
@@ -132,14 +134,18 @@ def test_bought_options_are_what_full_revaluation_says(seed: int) -> None:
     assert not ground.standing.changed(quantities, changes).opened.any()
 
 
-def test_which_regimes_it_serves() -> None:
-    held = family(1)
-    others = {"span": sg.regimes.span(), **REGIMES}
+def test_which_regimes_it_serves(tmp_path: Path) -> None:
+    """Commodities that may form a spread are not charged apart; some house rules look at everything held."""
+    pair = {name: commodity(price_range_is="share", price_range=0.1) for name in ("AAA", "BBB")}
+    legs = spread(0.5, ("AAA", 1.0, "A"), ("BBB", 1.0, "B"))
+    spreading = sg.regimes.span(file(tmp_path, commodities=pair, inter_spreads=[legs]))
+    others = {"spread": spreading, "rules": sg.regimes.house_rules()}
+    apart = {"span": sg.regimes.span(), "derive": sg.regimes.derive(), **REGIMES}
     served = {
-        name: Ground.of(held, MARKETS["apart"], regime, BACKEND).standing is not None
-        for name, regime in others.items()
+        name: Ground.of(family(1), MARKETS["apart"], regime, BACKEND).standing is not None
+        for name, regime in {**others, **apart}.items()
     }
-    assert served == {"span": False, **dict.fromkeys(REGIMES, True)}
+    assert served == {**dict.fromkeys(others, False), **dict.fromkeys(apart, True)}
 
 
 def test_what_is_remembered_is_what_is_worked_out_anew() -> None:

@@ -57,7 +57,7 @@ def test_the_run_after_a_plan(folder: Path, tmp_path: Path) -> None:
     assert cash.drop("000123").equals(old.drop("000123").reindex(cash.drop("000123").index))
     pd.testing.assert_series_equal(account(after, "000456"), account(folder / "run", "000456"))
     assert same_bytes(after, tmp_path / "again")
-    assert "no_deficit" in invoke("margin-calls", "plan", after, "000123").output
+    assert "no deficit" in invoke("margin-calls", "plan", after, "000123").output
     told = invoke("why", folder / "run", after, "000123")
     assert told.exit_code == 0, told.output
 

@@ -118,7 +118,7 @@ def print_cures(run: Opened, found: Cures) -> int:
     """Print the ways, the cheapest first; 3 where a person has to look, 0 otherwise."""
     alone = found.left_alone
     if len(alone):
-        typer.echo(f"{run.group}: not looked at: {alone.iloc[0]['reason']}")
+        typer.echo(f"{run.group}: {alone.iloc[0]['reason']}")
         return 3
     if len(found.cures) == 0:
         typer.echo(f"{run.group}: no deficit, excess {money(run.row['excess'])} {run.row['currency']}")

@@ -14,7 +14,7 @@ from shockgrid.book import Book
 from shockgrid.desk.cures_hedge import hedge_book, hedge_search
 from shockgrid.desk.liquidation import closing_search, named, opened, require_buffer
 from shockgrid.desk.liquidation_costs import TradingCosts, trading_costs
-from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
+from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, no_rows, step_frame
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_result import MONEY
 from shockgrid.desk.liquidation_search import Search
@@ -38,6 +38,8 @@ CURE_COLUMNS = (
     "excess_after",
     "currency",
 )
+#: said where a way frees nothing
+NONE = {"closings": "nothing that trades frees margin", "hedge": "no listed option frees margin"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,13 +48,14 @@ class Cures:
 
     Attributes
     ----------
-    cures : one row per margin group and way, those that cure first, then by ``outlay``: cure (deposit,
+    cures : one row per margin group and way: those that cure first, the cheapest one by ``outlay``, then
+        those that leave least of the deficit. A way that frees nothing is none. cure (deposit,
         closings, hedge), cures (whether it alone reaches the buffer), outlay (money that leaves the
         customer's pocket: the deposit; the costs of the closings; premium and costs of the hedge), needed
         (deficit and buffer), traded (market value closed, or premium), freed, costs, freed_per_dollar,
         excess_after.
     steps : the legs of closings and hedge in order, as in ``LiquidationPlan.steps``, with their cure.
-    left_alone : margin groups in deficit that are not looked at, with the reason.
+    left_alone : margin_group, reason of those in deficit that are not looked at.
     """
 
     cures: pd.DataFrame
@@ -69,10 +72,11 @@ class Cures:
             raise InputError(problem, table="accounts", column="account", value=account)
         lines = [f"{name}: {MONEY(rows.iloc[0]['needed'])} {rows.iloc[0]['currency']} needed"]
         for row in rows.itertuples():
-            ends = "cures" if row.cures else "does not cure"
+            ends = "cures" if row.cures else f"not enough, excess {MONEY(row.excess_after)} after it"
             lines.append(f"  {row.cure}: outlay {MONEY(row.outlay)}, frees {MONEY(row.freed)}, {ends}")
             own = self.steps[(self.steps["margin_group"] == name) & (self.steps["cure"] == row.cure)]
             lines += [f"    {leg.quantity:+,g} {leg.symbol} ({leg.account})" for leg in own.itertuples()]
+        lines += [f"  {way}: {NONE[way]}" for way in NONE if way not in set(rows["cure"])]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -112,10 +116,11 @@ def cures(
     require_buffer(buffer)
     number(least_days, "least_days", "a number of days of at least 0", lambda days: days >= 0.0)
     opening = opened(book, market, regime_or_policy, accounts, backend)
-    idle = opening.idle[opening.idle["status"] == "not_planned"].reset_index(drop=True)
+    alone = opening.idle["status"] == "not_planned"
+    idle = opening.idle.loc[alone, ["margin_group", "reason"]].reset_index(drop=True)
     if len(opening.planned) == 0:
-        empty = pd.DataFrame(columns=list(CURE_COLUMNS))
-        return Cures(empty, pd.DataFrame(columns=["cure", *STEP_COLUMNS]), idle, opening.owners)
+        columns = ["cure", *STEP_COLUMNS]
+        return Cures(no_rows(CURE_COLUMNS), no_rows(columns), idle, opening.owners)
     stopped, charged = named(halted, "halted"), trading_costs() if costs is None else costs
     lay, book_of = (opening.market, regime_or_policy, opening.backend), opening.part
     closing = closing_search(Ground.of(book_of, *lay), charged, "per_dollar_traded", buffer, stopped)
@@ -132,11 +137,12 @@ def cures(
 
 
 def _ranked(table: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """What cures first, then by outlay, margin group by margin group."""
+    """What cures by outlay, then the rest by what is left of the deficit, margin group by margin group."""
     currencies = accounts.set_index("margin_group")["currency"]
     table["currency"] = currencies.reindex(table["margin_group"]).to_numpy(object)
-    order = ["margin_group", "fails", "outlay"]
-    table = table.assign(fails=~table["cures"].astype(bool)).sort_values(order, kind="stable")
+    fails = ~table["cures"].astype(bool)
+    table = table.assign(fails=fails, rank=table["outlay"].where(~fails, -table["excess_after"]))
+    table = table.sort_values(["margin_group", "fails", "rank"], kind="stable")
     return table[list(CURE_COLUMNS)].reset_index(drop=True)
 
 
@@ -171,4 +177,5 @@ def _worked_out(name: str, search: Search) -> tuple[pd.DataFrame, pd.DataFrame]:
     premium = frame["traded"].to_numpy(np.float64) if name == "hedge" else 0.0
     shown = frame[["margin_group", "traded", "freed", "costs", "freed_per_dollar", "excess_after"]]
     shown = shown.assign(cure=name, cures=frame["status"] == "cured", needed=needed)
-    return shown.assign(outlay=frame["costs"] + premium), steps
+    shown = shown.assign(outlay=frame["costs"] + premium)
+    return shown[frame["steps"] > 0], steps

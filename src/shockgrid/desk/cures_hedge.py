@@ -54,7 +54,7 @@ def hedge_search(ground: Ground, costs: TradingCosts, buffer: float, halted: fro
     buyable = tradable & market.instruments.is_option[held.instruments]
     sizes = _sizes(ground)
     provider = partial(_purchases, ground, buyable=buyable, sizes=sizes)
-    start, before = started(ground)
+    start = started(ground)
     return Search(
         ground,
         own,
@@ -65,7 +65,6 @@ def hedge_search(ground: Ground, costs: TradingCosts, buffer: float, halted: fro
         provider,
         None if ground.standing is None else Menu(ground.standing, provider),
         start,
-        before,
         closing=False,
     )
 

@@ -17,10 +17,17 @@ from shockgrid.calibration import calibrated
 from shockgrid.desk.liquidation_actions import closings
 from shockgrid.desk.liquidation_baselines import BASELINES, baseline
 from shockgrid.desk.liquidation_costs import PositionCosts, TradingCosts, trading_costs, unit_costs
-from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, step_frame
+from shockgrid.desk.liquidation_frames import (
+    SHOWN_LAST,
+    STEP_COLUMNS,
+    account_columns,
+    account_frame,
+    no_rows,
+    step_frame,
+)
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_menu import Menu
-from shockgrid.desk.liquidation_result import LiquidationPlan
+from shockgrid.desk.liquidation_result import WORDS, LiquidationPlan
 from shockgrid.desk.liquidation_search import OBJECTIVES, Search, started
 from shockgrid.desk.liquidation_settled import settled
 from shockgrid.doors import number, one_of, require_kind, texts
@@ -84,8 +91,9 @@ def liquidation_plan(
     charged = trading_costs() if costs is None else costs
     opening = opened(book, market, regime_or_policy, accounts, backend)
     if len(opening.planned) == 0:
-        nothing = pd.DataFrame(columns=list(STEP_COLUMNS))
-        return LiquidationPlan(opening.idle, nothing, objective, NOTES, opening.owners)
+        columns = account_columns(baselines)
+        rows = opening.idle.reindex(columns=columns) if len(opening.idle) else no_rows(columns)
+        return LiquidationPlan(rows, no_rows(STEP_COLUMNS), objective, NOTES, opening.owners)
     ground = Ground.of(opening.part, opening.market, regime_or_policy, opening.backend)
     search = closing_search(ground, charged, objective, buffer, named(halted, "halted"))
     plans, search = settled(search)
@@ -93,10 +101,11 @@ def liquidation_plan(
     rules = {rule: baseline(search, everyone, rule) for rule in BASELINES} if baselines else {}
     frame = account_frame(search, plans, steps, rules)
     shown = opening.result.accounts.set_index("margin_group")
-    for column in ("currency", "reliability"):
+    for column in SHOWN_LAST:
         frame[column] = shown[column].reindex(frame["margin_group"]).to_numpy(object)
     rows = pd.concat([frame, opening.idle], ignore_index=True) if len(opening.idle) else frame
     rows = rows.sort_values("margin_group", kind="stable", ignore_index=True)
+    rows = rows.reindex(columns=account_columns(baselines))
     return LiquidationPlan(rows, steps, objective, NOTES, opening.owners)
 
 
@@ -108,7 +117,7 @@ class Opening(NamedTuple):
     backend: Backend
     planned: list[str]  #: margin groups in deficit whose figures can be trusted
     part: Book  #: of those
-    idle: pd.DataFrame  #: all others that were asked for: margin_group, status, reason
+    idle: pd.DataFrame  #: all others that were asked for, with what is known of them
     owners: dict[str, str]  #: account -> margin group
 
 
@@ -139,11 +148,11 @@ def closing_search(
     own, wanted = position_costs(ground, costs)
     tradable = tradable_instruments(market, halted)[held.instruments] & (wanted | (held.quantities < 0.0))
     provider = partial(closings, ground, tradable=tradable)
-    start, before = started(ground)
+    start = started(ground)
     menu = None if ground.standing is None else Menu(ground.standing, provider)
     pressure = np.zeros(len(held.quantities))
     buffers = buffer * start.requirements
-    return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start, before)
+    return Search(ground, own, pressure, buffers, objective, tradable, provider, menu, start)
 
 
 def named(names: Iterable[str], argument: str) -> frozenset[str]:
@@ -170,9 +179,12 @@ def tradable_instruments(market: Market, halted: frozenset[str]) -> Mask:
     if strangers:
         problem = "no such symbol or underlying"
         raise InputError(problem, column="halted", value=strangers[0])
-    owners = market.underlyings.names[table.underlyings] if len(table.symbols) else table.symbols
-    stopped = pd.Series(table.symbols).isin(halted) | pd.Series(owners).isin(halted)
-    return ~(stopped.to_numpy(bool) | (table.is_option & (table.years <= 0.0)))
+    stopped = table.is_option & (table.years <= 0.0)
+    if halted:
+        names = pd.Series(market.underlyings.names, dtype=object).isin(halted).to_numpy(bool)
+        stopped |= pd.Series(table.symbols, dtype=object).isin(halted).to_numpy(bool)
+        stopped |= names[table.underlyings]
+    return ~stopped
 
 
 def _require(objective: str, buffer: float) -> None:
@@ -200,19 +212,21 @@ def _sorted_out(result: MarginResult, *, everyone: bool) -> tuple[list[str], pd.
     """Margin groups to plan for, and rows of those that are left alone."""
     rows = result.accounts
     short, unsure = result.short().to_numpy(bool), rows["reliability"].isin(UNSURE).to_numpy(bool)
-    fine = rows[~short] if everyone else rows[:0]
-    left = rows[short & unsure]
-    idle = pd.concat(
-        [
-            pd.DataFrame({"margin_group": fine["margin_group"], "status": "no_deficit", "reason": ""}),
-            pd.DataFrame(
-                {
-                    "margin_group": left["margin_group"],
-                    "status": "not_planned",
-                    "reason": left["reliability"] + ": a person decides",
-                }
-            ),
-        ],
-        ignore_index=True,
+    left = rows["reliability"].astype(str) + ": a person decides"
+    idle = pd.DataFrame(
+        {
+            "margin_group": rows["margin_group"],
+            "status": np.where(short, "not_planned", "no_deficit"),
+            "reason": np.where(short, f"{WORDS['not_planned']}: " + left, WORDS["no_deficit"]),
+            "equity": rows["equity_at_marks"],
+            "requirement_before": rows["requirement"],
+            "binding_before": rows["binding"],
+            "excess_before": rows["excess"],
+            "steps": 0,
+            "orders": 0,
+            "currency": rows["currency"],
+            "reliability": rows["reliability"],
+        }
     )
-    return rows.loc[short & ~unsure, "margin_group"].tolist(), idle
+    kept = (short & unsure) | (~short & everyone)
+    return rows.loc[short & ~unsure, "margin_group"].tolist(), idle[kept].reset_index(drop=True)

@@ -116,8 +116,10 @@ def _require_all(column: pd.Series, good: Mask, problem: str) -> None:
 def unit_costs(costs: TradingCosts, market: Market, prices: Floats) -> UnitCosts:
     """Costs of every instrument [N] at these prices per unit [N], in each instrument's own currency."""
     table, numbers = market.instruments, costs.numbers
-    quoted = costs.quotes.reindex(table.symbols)
-    bids, asks, volumes = (quoted[name].to_numpy(np.float64) for name in ("bid", "ask", "volume"))
+    bids, asks, volumes = np.full((3, len(table.symbols)), np.nan)
+    if len(costs.quotes):
+        quoted = costs.quotes.reindex(table.symbols)
+        bids, asks, volumes = (quoted[name].to_numpy(np.float64) for name in ("bid", "ask", "volume"))
     share, option = np.isin(table.types.astype(str), HELD_OUTRIGHT), table.is_option
 
     def either(shares: Number, others: Number) -> Floats:

@@ -32,8 +32,18 @@ def cover_of(ground: Ground, quantities: Floats) -> Cover:
     return Cover(keys[order], found.units[order])
 
 
-def opens_risk(ground: Ground, quantities: Floats, changes: Changes, cover: Cover, full: bool = True) -> Mask:
+def opens_risk(
+    ground: Ground,
+    quantities: Floats,
+    changes: Changes,
+    cover: Cover,
+    *,
+    full: bool = True,
+    elsewhere: bool = False,
+) -> Mask:
     """Which candidates [K] leave more short options uncovered than there are in ``cover``.
+
+    ``cover`` is that of these quantities, or of others (``elsewhere``).
 
     Long options cover shorts of their right that expire no later, shares cover calls and short shares puts:
     see ``requirement.contingency``. So a covered call's shares and a spread's long leg wait for the short.
@@ -42,8 +52,8 @@ def opens_risk(ground: Ground, quantities: Floats, changes: Changes, cover: Cove
     risky = np.zeros(len(changes.owners), bool)
     owners, held = changes.owners[changes.candidates], ground.plan.positions
     option = ground.plan.market.instruments.is_option[held.instruments[changes.positions]]
-    # only less of a long, or of a short that is no option, can uncover anything
-    harmful = (changes.amounts < 0.0) | ((changes.amounts > 0.0) & ~option)
+    # only less of a long, or of a short that is no option, can uncover anything that was covered here
+    harmful = (changes.amounts < 0.0) | ((changes.amounts > 0.0) & ~option) | elsewhere
     suspects = np.unique(changes.candidates[harmful & np.isin(owners, _short_of_options(ground, quantities))])
     if len(suspects) == 0:
         return risky

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,7 +12,9 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_actions import Actions, sized
 
+AS_GOOD = 1e-2  #: a larger size is taken where its score is within this share of the best
 SHORTLIST = 6  #: actions of each kind (best score, cheapest cure) looked at in all sizes
+LONGLIST = 36  #: the same where few margin groups are left, so that the next steps find them known
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,59 @@ class Found(NamedTuple):
 
 def promising(found: Found) -> Codes:
     """The actions that score best and those that cure for least, of each margin group; ascending."""
+    return _any_of(found, SHORTLIST, _keys(found))
+
+
+def possible(found: Found) -> Codes:
+    """The actions that may become promising as the deficit shrinks: more of them, and those that relieve
+    most; ascending."""
+    relief, good = np.full(len(found.actions.owners), -np.inf), found.assessed.allowed
+    np.maximum.at(relief, found.chosen[good], found.assessed.relief[good])
+    return _any_of(found, LONGLIST, (*_keys(found), -relief))
+
+
+def _keys(found: Found) -> tuple[Floats, Floats]:
+    """Of every action its best score, turned round, and the least for which it cures; inf without."""
     count, assessed = len(found.actions.owners), found.assessed
     scores, prices = np.full(count, -np.inf), np.full(count, np.inf)
     good = assessed.allowed
     np.maximum.at(scores, found.chosen[good], (assessed.relief / assessed.weights)[good])
     cures = good & assessed.cured
     np.minimum.at(prices, found.chosen[cures], assessed.weights[cures])
+    return -scores, prices
+
+
+def _any_of(found: Found, count: int, keys: Sequence[Floats]) -> Codes:
     owners = found.actions.owners
-    wanted = np.zeros(count, np.bool_)
-    wanted[leading(owners, -scores)] = True
-    wanted[leading(owners, prices)] = True
+    wanted = np.zeros(len(owners), np.bool_)
+    for each in keys:
+        wanted[leading(owners, each, count)] = True
     return np.flatnonzero(wanted)
+
+
+def likely(found: Found, parts: Codes, touched: Codes) -> Codes:
+    """The candidate with the best score of each part, in the largest size that is as good.
+
+    ``parts`` [K] are those of the candidates; of the ``touched`` ones none is taken.
+    """
+    assessed = found.assessed
+    free = assessed.allowed & ~np.isin(parts, touched)
+    scores = np.where(free, assessed.relief / assessed.weights, -np.inf)
+    best = leading(parts, -scores, 1)
+    same = [
+        np.flatnonzero((found.chosen == found.chosen[at]) & (scores >= scores[at] * (1.0 - AS_GOOD)))
+        for at in best
+    ]
+    return np.array([rows[-1] for rows in same], np.intp)
 
 
 def leading(owners: Codes, keys: Floats, count: int = SHORTLIST) -> Codes:
     """The ``count`` rows with the least key of each margin group, the first ones on a tie; none at inf."""
-    order = np.lexsort((np.arange(len(keys)), keys, owners))
+    if len(keys) > count and owners[0] == owners[-1] and (owners == owners[0]).all():
+        few = np.flatnonzero(keys <= np.partition(keys, count - 1)[count - 1])
+        first: Codes = few[np.argsort(keys[few], kind="stable")[:count]]
+        return first[keys[first] < np.inf]
+    order = np.lexsort((keys, owners))  # stable: the first ones on a tie
     ranks = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
     chosen: Codes = order[(ranks < count) & (keys[order] < np.inf)]
     return chosen

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Floats
-from shockgrid.desk.liquidation_baselines import Baseline
+from shockgrid.desk.liquidation_baselines import BASELINES, Baseline
 from shockgrid.desk.liquidation_changes import Outcomes
 from shockgrid.desk.liquidation_order import Ordered
+from shockgrid.desk.liquidation_result import WORDS
 from shockgrid.desk.liquidation_search import Search
 
 COSTS = ("half_spread", "fees", "impact")
@@ -31,6 +33,48 @@ STEP_COLUMNS = (
     "relief",
     "excess_after",
 )
+ACCOUNT_COLUMNS = (
+    "margin_group",
+    "status",
+    "reason",
+    "equity",
+    "requirement_before",
+    "binding_before",
+    "excess_before",
+    "buffer",
+    "requirement_after",
+    "exchange_requirement_after",
+    "house_requirement_after",
+    "binding_after",
+    "excess_after",
+    "shortfall_left",
+    "steps",
+    "orders",
+    "traded",
+    "freed",
+    "freed_per_dollar",
+    "useful_per_dollar",
+    *COSTS,
+    "costs",
+    "tail_loss_before",
+    "tail_loss_after",
+)
+RULE_COLUMNS = (*Baseline._fields, "freed_per_dollar", "useful_per_dollar")
+SHOWN_LAST = ("currency", "reliability")
+TEXTS = ("margin_group", "status", "reason", "binding_before", "binding_after", "account", "symbol", "cure")
+
+
+def no_rows(columns: Iterable[str]) -> pd.DataFrame:
+    """A frame of these columns and no row, of the types that rows would have."""
+    counts, texts = ("step", "steps", "orders"), (*TEXTS, *SHOWN_LAST)
+    kinds = {**dict.fromkeys(counts, np.int64), **dict.fromkeys(texts, np.object_)}
+    return pd.DataFrame({name: np.zeros(0, kinds.get(name, np.float64)) for name in columns})
+
+
+def account_columns(baselines: bool) -> list[str]:
+    """The columns of ``LiquidationPlan.accounts``, in order."""
+    rules = [f"{rule}_{name}" for rule in BASELINES if baselines for name in RULE_COLUMNS]
+    return [*ACCOUNT_COLUMNS, *rules, *SHOWN_LAST]
 
 
 def step_frame(search: Search, plans: Ordered) -> pd.DataFrame:
@@ -39,7 +83,7 @@ def step_frame(search: Search, plans: Ordered) -> pd.DataFrame:
         (owner, number, entry) for owner, own in plans.taken.items() for number, entry in enumerate(own, 1)
     ]
     if not entries:
-        return pd.DataFrame(columns=list(STEP_COLUMNS))
+        return no_rows(STEP_COLUMNS)
     plan, ground = search.ground.plan, search.ground
     steps = [entry.step for _, _, entry in entries]
     owners, numbers = (np.array(column, np.intp) for column in list(zip(*entries, strict=True))[:2])
@@ -78,7 +122,7 @@ def account_frame(
 ) -> pd.DataFrame:
     """One row per margin group that was planned."""
     ground, names = search.ground, search.ground.plan.margin_groups
-    before, after = search.before, plans.after
+    before, after = ground.before, plans.after
     sums = steps.groupby("margin_group")[["traded", *COSTS]].sum().reindex(names).fillna(0.0)
     costs, traded = sums[list(COSTS)].sum(axis=1).to_numpy(np.float64), sums["traded"].to_numpy(np.float64)
     orders = steps.groupby("margin_group").size().reindex(names).fillna(0).astype(np.int64)
@@ -88,7 +132,7 @@ def account_frame(
     columns: dict[str, Any] = {
         "margin_group": names,
         "status": statuses.astype(object),
-        "reason": "",
+        "reason": [WORDS[status] for status in statuses.tolist()],
         "equity": ground.equity,
         "requirement_before": before.requirement,
         "binding_before": _binding(before),

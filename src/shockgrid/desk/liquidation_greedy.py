@@ -9,8 +9,8 @@ import numpy as np
 
 from shockgrid.arrays import Codes
 from shockgrid.desk.liquidation_actions import slices
-from shockgrid.desk.liquidation_found import Found, Step, leading
-from shockgrid.desk.liquidation_search import AS_GOOD, MOST_STEPS, Search, State
+from shockgrid.desk.liquidation_found import AS_GOOD, Found, Step, leading
+from shockgrid.desk.liquidation_search import MOST_STEPS, Search, State
 from shockgrid.desk.liquidation_trim import Draft, rest_of, trimmed, weighed
 
 FINE = 0.01  #: of what is needed: a plan that overshoots by less is not worked on any more
@@ -74,6 +74,7 @@ def greedy(
         steps = {owner: choice.step for owner, choice in going.items()}
         state = search.moved(state, steps, {owner: choice.requirement for owner, choice in going.items()})
         active = np.array(sorted(going), np.intp)
+        search.foresee(state, steps, found)
     for owner, prefix in prefixes.items():
         drafts.setdefault(owner, Draft(tuple(prefix), weights[owner], False))
     return drafts

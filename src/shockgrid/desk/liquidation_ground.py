@@ -10,10 +10,16 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
-from shockgrid.desk.liquidation_batch import Batch, batches_of
+from shockgrid.desk.liquidation_batch import Batch, batches_of, worst_of_ladder
 from shockgrid.desk.liquidation_changes import SIDES, Changes, Outcomes, unchanged
-from shockgrid.desk.liquidation_copies import Holdings, family_codes, portfolio_codes, runs
-from shockgrid.desk.liquidation_screen import Copies, Screen
+from shockgrid.desk.liquidation_copies import (
+    Holdings,
+    copied,
+    family_codes,
+    portfolio_codes,
+    runs,
+)
+from shockgrid.desk.liquidation_screen import Copies, Screen, parts_of
 from shockgrid.desk.liquidation_standing import Changed, Standing
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.market import Market
@@ -21,7 +27,6 @@ from shockgrid.requirement import Regime
 from shockgrid.requirement.assemble import group_rates
 from shockgrid.requirement.equity import equity
 from shockgrid.requirement.regime import HasPrograms
-from shockgrid.requirement.totals import Counted
 from shockgrid.requirement.unpriced import unpriced_charges
 
 DENSE_ROWS = 400_000  #: positions of candidates revalued at a time
@@ -47,6 +52,7 @@ class Ground:
     starts: Codes  #: [M + 1] where the margin group's positions start in ``by_owner``
     by_owner: Codes  #: [P] positions, margin group by margin group, in canonical order
     ranks: Codes  #: [P] place of each position in ``by_owner``
+    before: Outcomes  #: [M] of every margin group as it stands, revalued in full
 
     @classmethod
     def of(
@@ -61,6 +67,7 @@ class Ground:
         by_owner = np.argsort(owners, kind="stable")
         classes = family_codes(whole)
         separable = all(batch.separable for batch in batches)
+        nobody = Outcomes(*(np.zeros(0) for _ in range(3)))
         ground = cls(
             plan=whole,
             batches=batches,
@@ -76,8 +83,9 @@ class Ground:
             starts=np.searchsorted(np.sort(owners), np.arange(len(whole.margin_groups) + 1)),
             by_owner=by_owner,
             ranks=np.argsort(by_owner, kind="stable"),
+            before=nobody,
         )
-        return ground if ground.in_full or ground._agrees() else ground.slow()
+        return ground._proven()
 
     @property
     def in_full(self) -> bool:
@@ -88,15 +96,22 @@ class Ground:
         """The same without any faster way."""
         return replace(self, screens=(), standing=None)
 
-    def _agrees(self) -> bool:
-        """Whether the fast ways give the requirements of the full one where a position of each is closed."""
-        quantities = self.plan.positions.quantities
+    def _proven(self) -> Ground:
+        """The same with what is required before anything is done; without the faster ways where they do not
+        give the requirements of the full one once a position of each margin group is closed."""
+        quantities, everyone = self.plan.positions.quantities, np.arange(len(self.rates))
+        if self.in_full:
+            return replace(self, before=self.dense(quantities, unchanged(everyone)))
         live = np.flatnonzero(quantities != 0.0)
         owners, first = np.unique(self.plan.positions.margin_groups[live], return_index=True)
         probes = Changes(owners, np.arange(len(owners)), live[first], -quantities[live[first]])
-        ways = (self.dense, self.full, self.sparse)
-        told, *fast = (way(quantities, probes).requirement for way in ways)
-        return all(bool(np.allclose(told, found, rtol=SAME, atol=SAME)) for found in fast)
+        both = Changes(np.append(owners, everyone), *probes[1:])
+        found, count = self.dense(quantities, both), len(owners)
+        ground = replace(self, before=Outcomes(*(column[count:] for column in found)))
+        told = found.requirement[:count]
+        fast = [way(quantities, probes).requirement for way in (self.full, self.sparse)]
+        agrees = all(bool(np.allclose(told, other, rtol=SAME, atol=SAME)) for other in fast)
+        return ground if agrees else ground.slow()
 
     def dense(self, quantities: Floats, changes: Changes, exact: bool = True) -> Outcomes:
         """Candidates revalued in full, starting from these quantities [P]; ``exact``: see ``Batch.dense``."""
@@ -114,12 +129,14 @@ class Ground:
         self, standing: Standing, quantities: Floats, owners: Codes, changed: Changed | None = None
     ) -> Outcomes:
         """What margin groups [K] require as they are, or after a change each."""
-        sides = np.full((2, len(owners)), np.nan)
+        sides, view = np.full((2, len(owners)), np.nan), standing.view(quantities, owners)
         for code in range(len(self.batches)):
             mine = self._under(code, owners)
-            if len(mine):
-                part = changed and changed.take(mine)
-                amounts = standing.required(code, quantities, owners[mine], part)
+            if len(mine) == len(owners):
+                self._enter(sides, code, mine, owners, standing.required(code, view, changed))
+            elif len(mine):
+                some = standing.view(quantities, owners[mine])
+                amounts = standing.required(code, some, changed and changed.take(mine))
                 self._enter(sides, code, mine, owners[mine], amounts)
         return Outcomes(sides[0], sides[1], np.full(len(owners), np.nan))
 
@@ -191,12 +208,15 @@ class Ground:
 
     def _dense(self, quantities: Floats, changes: Changes, exact: bool) -> Outcomes:
         sides, tails = np.full((2, len(changes.owners)), np.nan), np.full(len(changes.owners), np.nan)
+        copies: dict[bytes, Plan] = {}  # of the candidates under several regimes
         for code, batch in enumerate(self.batches):
             mine = self._under(code, changes.owners)
-            own = changes.take(mine)
+            own, key = changes.take(mine), mine.tobytes()
             if len(mine):
-                found = batch.dense(own.owners, self.holdings(quantities, own), exact)
-                tails[mine] = _worst_of_ladder(found, len(mine)) / self.rates[own.owners]
+                if key not in copies:
+                    copies[key] = copied(self.plan, own.owners, self.holdings(quantities, own))
+                found = batch.dense(copies[key], own.owners, exact)
+                tails[mine] = worst_of_ladder(found, len(mine)) / self.rates[own.owners]
                 self._enter(sides, code, mine, own.owners, found.totals.requirement)
         return Outcomes(sides[0], sides[1], tails)
 
@@ -206,39 +226,24 @@ class Ground:
             mine = self._under(code, changes.owners)
             own = changes.take(mine)
             if len(mine):
-                copies = self._whole(quantities, own) if full else self._copies(quantities, own)
+                copies = (
+                    Copies.whole_of(own.owners, self.holdings(quantities, own))
+                    if full
+                    else self._copies(quantities, own)
+                )
                 self._enter(sides, code, mine, own.owners, screen.requirements(copies)[: len(mine)])
         return Outcomes(sides[0], sides[1], np.full(len(changes.owners), np.nan))
 
-    def _whole(self, quantities: Floats, own: Changes) -> Copies:
-        """Candidates with everything they hold."""
-        everyone = np.arange(len(own.owners))
-        held = self.holdings(quantities, own)
-        return Copies(own.owners, np.full(len(everyone), -1), everyone, everyone[:0], held)
-
     def _copies(self, quantities: Floats, own: Changes) -> Copies:
-        """Candidates with their portfolio group, margin groups in full, and each part before the change."""
-        count, touched = len(own.owners), self.touched(own)
-        owners, owner_of = np.unique(own.owners, return_inverse=True)
-        width = len(self.plan.portfolios)
-        parts, part_of = np.unique(own.owners * width + touched, return_inverse=True)
-        after = self.holdings(quantities, own, touched)
-        whole = self.holdings(quantities, unchanged(owners))
-        before = self.holdings(quantities, unchanged(parts // width), parts % width)
-        held = Holdings(
-            np.concatenate([after.copies, count + whole.copies, count + len(owners) + before.copies]),
-            np.concatenate([after.rows, whole.rows, before.rows]),
-            np.concatenate([after.quantities, whole.quantities, before.quantities]),
+        touched = self.touched(own)
+        parts = parts_of(own.owners, touched, len(self.plan.portfolios))
+        whole, before = unchanged(parts.owners), unchanged(parts.part_owners)
+        held = (
+            self.holdings(quantities, own, touched),
+            self.holdings(quantities, whole),
+            self.holdings(quantities, before, parts.part_portfolios),
         )
-        groups = np.arange(len(owners))
-        of_part = np.searchsorted(owners, parts // width)
-        return Copies(
-            np.concatenate([own.owners, owners, parts // width]),
-            np.concatenate([touched, np.full(len(owners), -1), parts % width]),
-            count + np.concatenate([owner_of, groups, of_part]),
-            count + len(owners) + part_of,
-            held,
-        )
+        return Copies.part_of(own.owners, touched, parts, held)
 
     def _under(self, code: int, owners: Codes) -> Codes:
         return np.flatnonzero((self.sides[0][owners] == code) | (self.sides[1][owners] == code))
@@ -248,13 +253,3 @@ class Ground:
             here = batch_of[owners] == code
             own = owners[here]
             sides[side, mine[here]] = amounts[here] / self.rates[own] + self.charges[own]
-
-
-def _worst_of_ladder(found: Counted, count: int) -> Floats:
-    """The largest loss of each margin group [count] when every underlying moves alike, base currency."""
-    leaves = found.context.leaves
-    report = leaves.tagged["report"]
-    worst = np.zeros(count)
-    for column in range(report.shape[1]):
-        worst = np.minimum(worst, np.bincount(leaves.margin_groups, report[:, column], count))
-    return -worst + 0.0

@@ -48,9 +48,9 @@ class Menu:
 
     def offered(self, quantities: Floats, owners: Codes) -> Offered:
         """What can be done for these margin groups [ascending] where they stand: least and most."""
-        leaves, at = self.standing.leaves, self.standing.rows(quantities)
+        leaves = self.standing.leaves
         parts = runs(leaves.owner_parts[owners], leaves.owner_parts[owners + 1])[0]
-        rows = at[leaves.part_leaves[parts]]
+        rows = self.standing.rows(quantities)[leaves.part_leaves[parts]]
         if self.standing.count > len(self.ranges):
             more = np.full((2 * self.standing.count - len(self.ranges), 4), -1)
             self.ranges = np.concatenate([self.ranges, more])
@@ -71,16 +71,26 @@ class Menu:
         chosen = self.actions.rows[candidates] + np.repeat(np.cumsum(counts) - counts - first_action, each)
         return self._offered(actions, places, chosen, candidates)
 
+    def lacks(self, offered: Offered, wanted: Codes) -> bool:
+        """Whether some of these actions have not been asked for in all sizes yet."""
+        return bool((self.ladders.rows[offered.places[wanted], 0] < 0).any())
+
+    def learn(self, quantities: Floats, offered: Offered, wanted: Codes) -> None:
+        """Work out some of the actions offered at these quantities, in all sizes of the ladder."""
+        places = offered.places[wanted]
+        fresh = np.flatnonzero(self.ladders.rows[places, 0] < 0)
+        if len(fresh) == 0:
+            return
+        own = offered.actions.take(wanted[fresh])
+        chosen, levels = ladder(own.levels)
+        ends = len(self.levels.rows) + np.searchsorted(chosen, np.arange(len(fresh) + 1))
+        self.ladders.rows[places[fresh]] = np.column_stack([ends[:-1], ends[1:]])
+        self._keep(places[fresh[chosen]], levels, own.changes(chosen, levels), quantities)
+
     def sized(self, quantities: Floats, offered: Offered, wanted: Codes) -> Offered:
         """Some of the actions offered at these quantities, in all sizes of the ladder."""
+        self.learn(quantities, offered, wanted)
         places, actions = offered.places[wanted], offered.actions.take(wanted)
-        fresh = np.flatnonzero(self.ladders.rows[places, 0] < 0)
-        if len(fresh):
-            own = actions.take(fresh)
-            chosen, levels = ladder(own.levels)
-            ends = len(self.levels.rows) + np.searchsorted(chosen, np.arange(len(fresh) + 1))
-            self.ladders.rows[places[fresh]] = np.column_stack([ends[:-1], ends[1:]])
-            self._keep(places[fresh[chosen]], levels, own.changes(chosen, levels), quantities)
         candidates, each = runs(*self.ladders.rows[places].T)
         return self._offered(actions, places, np.repeat(np.arange(len(places)), each), candidates)
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shockgrid.desk.liquidation_actions import joined
 from shockgrid.desk.liquidation_changes import Changes, Outcomes, unchanged
 from shockgrid.desk.liquidation_found import Step, leading
 from shockgrid.desk.liquidation_search import NOTHING, Search, State
 from shockgrid.desk.liquidation_trim import Draft
+from shockgrid.desk.liquidation_waiting import Waiting
 
 
 class Taken(NamedTuple):
@@ -43,17 +43,21 @@ def ordered(search: Search, drafts: Mapping[int, Draft]) -> Ordered:
     taken: dict[int, list[Step]] = {owner: [] for owner in drafts}
     followed: dict[int, list[float]] = {owner: [] for owner in drafts}
     while any(left.values()):
-        chosen = _next(search, state, left)
-        for owner, (at, requirement) in chosen.items():
-            taken[owner].append(left[owner].pop(at))
-            followed[owner].append(requirement)
-        for owner in [owner for owner in left if left[owner] and owner not in chosen]:
-            left[owner] = [_together(left[owner])] if len(left[owner]) > 1 else []
-        state = search.moved(
-            state,
-            {owner: taken[owner][-1] for owner in chosen},
-            {owner: requirement for owner, (_, requirement) in chosen.items()},
-        )
+        every = [(owner, step) for owner, steps in left.items() for step in steps]
+        waiting = Waiting(search, [owner for owner, _ in every], [step for _, step in every])
+        left = {owner: [] for owner in left}
+        while waiting.open.any():
+            rows, found = waiting.assessed(state)
+            keys = np.where(found.allowed, -found.relief / found.weights, np.inf)
+            best = leading(waiting.owners[rows], keys, 1)
+            chosen = {int(waiting.owners[rows[at]]): float(found.requirements[at]) for at in best}
+            for at, owner in zip(rows[best].tolist(), chosen, strict=True):
+                taken[owner].append(waiting.take(at))
+                followed[owner].append(chosen[owner])
+            state = search.moved(state, {owner: taken[owner][-1] for owner in chosen}, chosen)
+            for owner in set(waiting.owners[rows].tolist()).difference(chosen):
+                rest = waiting.leave(owner)
+                left[owner] = [_together(rest)] if len(rest) > 1 else []
     return _judged(search, taken, followed, state)
 
 
@@ -99,21 +103,6 @@ def _exactly(search: Search, taken: Mapping[int, list[Step]]) -> dict[int, list[
     changes = Changes(owners, codes // width, codes % width, sums)
     required = iter(search.ground.full(search.start.quantities, changes).requirement.tolist())
     return {owner: [next(required) for _ in steps] for owner, steps in taken.items()}
-
-
-def _next(search: Search, state: State, left: Mapping[int, list[Step]]) -> dict[int, tuple[int, float]]:
-    """Of each margin group with steps left, the place of the next one, and what is required after it."""
-    places = [(owner, at) for owner, steps in left.items() for at in range(len(steps))]
-    steps = [left[owner][at] for owner, at in places]
-    actions = joined([step.table(owner) for step, (owner, _) in zip(steps, places, strict=True)])
-    levels = np.array([step.level for step in steps])
-    changes = actions.changes(np.arange(len(steps)), levels)
-    found = search.assess(state, changes)
-    keys = np.where(found.allowed, -found.relief / found.weights, np.inf)
-    return {
-        places[row][0]: (places[row][1], float(found.requirements[row]))
-        for row in leading(actions.owners, keys, 1)
-    }
 
 
 def merged(steps: tuple[Step, ...]) -> list[Step]:

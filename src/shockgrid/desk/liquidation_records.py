@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_batch import Batch
@@ -20,7 +19,6 @@ from shockgrid.requirement.reducers import worst
 from shockgrid.requirement.regime import Regime
 from shockgrid.requirement.tree import offset_gains
 
-BLOCK = 4096  #: candidates revalued at a time, so that their P&L stays in cache
 FLAT = 1e-12  #: of a leaf's P&L before: what a change leaves of it is rounding
 
 
@@ -47,6 +45,13 @@ class Grown:
         return self._rows[: self._count]
 
 
+class Moved(NamedTuple):
+    """What K changes of one leaf each come to under one regime, before its add-ons."""
+
+    scans: Floats  #: [K] change of the scan
+    tagged: Floats  #: [K, other] P&L of the leaf after it in the scenarios that are not standard
+
+
 class Effects(NamedTuple):
     """What K changes of one leaf each come to under one regime, in the base currency."""
 
@@ -68,7 +73,8 @@ def is_leafwise(regime: Regime) -> bool:
 
 
 def _ways(regime: Regime) -> tuple[Leafwise, ...]:
-    return tuple(add_on.leafwise for add_on in regime.add_ons if add_on.leafwise is not None)
+    ways = [add_on.leafwise for add_on in regime.add_ons]
+    return tuple(way for way in ways if isinstance(way, Leafwise))
 
 
 class Records:
@@ -81,7 +87,7 @@ class Records:
         self.evaluator, self.leaves = evaluator, leaves
         self.regime, self.tree, self.count = evaluator.regime, evaluator.regime.tree, len(evaluator.standard)
         self.scenarios = np.concatenate([evaluator.standard, used])
-        self.units = np.ascontiguousarray(batch.units[:, self.scenarios])
+        self.units, self.others = batch.units[:, self.scenarios], len(used)
         #: among those scenarios that are not standard
         self.tags = {str(tag): np.flatnonzero(tags[used] == tag) for tag in dict.fromkeys(tags[used])}
         self.groups = list(plan.class_groups())
@@ -94,8 +100,6 @@ class Records:
         unmoved = all(each is offset_gains for each in self.tree.transforms.values())
         self.plain: Mask = (np.bincount(nodes)[nodes] == 1) & (self.tree.height in (CLASS, MARGIN) or unmoved)
         held, table = plan.positions, plan.market.instruments
-        self.places = batch.place[held.instruments]
-        self.per_unit = (table.multipliers * table.fx_rates)[held.instruments]
         worth = table.multipliers * plan.market.spot_rates()[table.underlyings] * table.is_option
         self.per_contract = (self.tree.minimum_per_unit * worth)[held.instruments]
         netted = held.margin_groups * len(table.symbols) + held.instruments
@@ -116,61 +120,41 @@ class Records:
         order = {name: code for code, name in enumerate(dict.fromkeys(names))}
         return np.array([order[name] for name in names], np.intp)
 
-    def add(self, leaves: Codes, quantities: Floats, at: Codes, units: Uncovered) -> None:
-        """Enter leaves as they are at these quantities; ``at`` [L] already names their rows."""
-        places, counts = runs(self.leaves.starts[leaves], self.leaves.starts[leaves + 1])
-        held, owners = self.leaves.order[places], np.repeat(np.arange(len(leaves)), counts)
-        live = quantities[held] != 0.0
-        empty = np.bincount(owners, live, len(leaves)) == 0.0
-        changes = Changes(leaves, owners[live], held[live], quantities[held[live]])
-        pnl = self._products(changes, leaves, slice(0, len(leaves)))
-        charges = self._charged(changes, np.zeros(len(quantities)))
+    def add(
+        self, leaves: Codes, pnl: Floats, charges: Floats, at: Codes, units: Uncovered, empty: Mask
+    ) -> None:
+        """Enter leaves with this P&L and these minimum charges; ``at`` [L] already names their rows."""
         self.pnl.add(pnl)
         self.charges.add(charges)
         self.figures.add(self._figures(leaves, pnl, charges, at))
         for column, found in zip(
-            self.columns, self._columns(pnl[:, self.count :], units, empty), strict=True
+            self.columns, self.columns_of(pnl[:, self.count :], units, empty), strict=True
         ):
             column.add(found)
 
-    def effects(
-        self, quantities: Floats, at: Codes, changes: Changes, leaves: Codes, units: Uncovered, empty: Mask
-    ) -> Effects:
-        """What changes of ``leaves`` [K] come to from where ``quantities`` and the rows ``at`` [L] stand.
+    def moved(self, pnl: Floats, leaves: Codes, charges: Floats, at: Codes, empty: Mask) -> Moved:
+        """What changes of ``leaves`` [K] come to from where the rows ``at`` [L] stand.
 
-        ``units`` are the uncovered options of the leaves after the change; ``empty`` ones hold nothing.
+        ``pnl`` is that of the changes, and is written to; ``charges`` are those after them; ``empty`` leaves
+        hold nothing any more.
         """
         rows = at[leaves]
-        charges = np.where(empty, 0.0, self.charges.rows[rows] + self._charged(changes, quantities))
-        figures = np.empty(len(leaves))
-        tagged = np.empty((len(leaves), len(self.scenarios) - self.count))
-        for low in range(0, len(leaves), BLOCK):
-            part = slice(low, min(low + BLOCK, len(leaves)))
-            pnl = self._products(changes, leaves, part)
-            before = self.pnl.rows[rows[part]]
-            pnl += before
-            pnl[empty[part]] = 0.0
-            if not self.plain[leaves[part]].all():  # a flat row is no sibling: see ``fold.gathered``
-                pnl[np.abs(pnl).max(axis=1) <= FLAT * np.abs(before).max(axis=1)] = 0.0
-            figures[part] = self._figures(leaves[part], pnl, charges[part], at)
-            tagged[part] = pnl[:, self.count :]
-        return Effects(figures - self.figures.rows[rows], self._columns(tagged, units, empty))
+        before = self.pnl.rows[rows]
+        pnl += before
+        pnl[empty] = 0.0
+        if not self.plain[leaves].all():  # a flat row is no sibling: see ``fold.gathered``
+            pnl[np.abs(pnl).max(axis=1) <= FLAT * np.abs(before).max(axis=1)] = 0.0
+        figures = self._figures(leaves, pnl, charges, at)
+        return Moved(figures - self.figures.rows[rows], pnl[:, self.count :].copy())
 
-    def _products(self, changes: Changes, leaves: Codes, part: slice) -> Floats:
-        """P&L of the changes of some candidates."""
-        starts = np.searchsorted(changes.candidates, np.arange(part.start, part.stop + 1))
-        legs = slice(int(starts[0]), int(starts[-1]))
-        positions = changes.positions[legs]
-        weights = changes.amounts[legs] * self.per_unit[positions]
-        parts = (weights, self.places[positions], starts - starts[0])
-        matrix = sparse.csr_array(parts, shape=(part.stop - part.start, len(self.units)))
-        pnl = np.asarray(matrix @ self.units)
+    def weighted(self, pnl: Floats, leaves: Codes) -> Floats:
+        """P&L of these leaves as it counts."""
         states = self.evaluator.states
         if states.weighted:
-            pnl *= states.weights[self.firsts[self.leaves.classes[leaves[part]]]][:, self.scenarios]
+            pnl *= states.weights[self.firsts[self.leaves.classes[leaves]]][:, self.scenarios]
         return pnl
 
-    def _charged(self, changes: Changes, quantities: Floats) -> Floats:
+    def charged(self, changes: Changes, quantities: Floats) -> Floats:
         """By how much the minimum charges of the candidates' leaves change, from these quantities on."""
         count = len(changes.owners)
         if self.tree.minimum_per_unit == 0.0:
@@ -187,7 +171,7 @@ class Records:
         change = (np.abs(now + amounts) - np.abs(now)) * self.per_contract[positions]
         return np.bincount(candidates, change, count).astype(np.float64)
 
-    def _columns(self, tagged: Floats, units: Uncovered, empty: Mask) -> tuple[Floats, ...]:
+    def columns_of(self, tagged: Floats, units: Uncovered, empty: Mask) -> tuple[Floats, ...]:
         """The columns of every add-on; NaN where a leaf is empty."""
         by_tag = {tag: tagged[:, columns] for tag, columns in self.tags.items()}
         market, found = self.evaluator.plan.market, []

@@ -10,6 +10,14 @@ import pandas as pd
 from shockgrid.errors import InputError
 
 MONEY = "{:,.2f}".format
+#: what each status means, as ``reason`` and every text say it
+WORDS = {
+    "cured": "covered again, buffer included",
+    "short_of_buffer": "covered again, the buffer is out of reach",
+    "cannot_cure": "closing does not cover it",
+    "no_deficit": "no deficit",
+    "not_planned": "not planned",
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +30,7 @@ class LiquidationPlan:
     ----------
     accounts : one row per margin group: status (``cured``; ``short_of_buffer``: the deficit is gone, the
         buffer cannot be reached; ``cannot_cure`` with the deficit that remains in shortfall_left;
-        ``no_deficit``; ``not_planned`` with the reason), currency, equity, requirement and
+        ``no_deficit``; ``not_planned``), reason (the same in words), currency, equity, requirement and
         excess before and after (excess after costs), binding side, buffer (excess the plan aims at), steps,
         orders, traded, freed (fall of the requirement), freed_per_dollar, half_spread, fees, impact, costs,
         tail_loss before and after (loss at the worst of -50 .. +50 %, all names alike, vols held), and for
@@ -52,7 +60,7 @@ class LiquidationPlan:
             problem = "no such account or margin group in this plan"
             raise InputError(problem, table="accounts", column="account", value=account)
         row = rows.iloc[0]
-        lines = [f"{name}: {row['status']}{': ' if row['reason'] else ''}{row['reason']}"]
+        lines = [f"{name}: {row['reason']}"]
         if row["status"] in ("not_planned", "no_deficit"):
             return lines[0]
         lines.append(
@@ -80,7 +88,7 @@ class LiquidationPlan:
 
     def __repr__(self) -> str:
         counts = self.accounts["status"].value_counts()
-        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+        shown = ", ".join(f"{count} {WORDS[str(status)]}" for status, count in counts.items())
         return f"LiquidationPlan({self.objective}; {shown or 'nobody in deficit'})"
 
 

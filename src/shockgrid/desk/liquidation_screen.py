@@ -32,6 +32,50 @@ class Copies(NamedTuple):
     #: where every copy holds everything
     held: Holdings
 
+    @classmethod
+    def whole_of(cls, owners: Codes, held: Holdings) -> Copies:
+        """Candidates with everything they hold."""
+        everyone = np.arange(len(owners))
+        return cls(owners, np.full(len(owners), -1), everyone, everyone[:0], held)
+
+    @classmethod
+    def part_of(
+        cls, owners: Codes, touched: Codes, parts: Parts, held: tuple[Holdings, Holdings, Holdings]
+    ) -> Copies:
+        """Candidates with the portfolio group they touch, margin groups in full, and each part before the
+        change; ``held`` are what each of the three hold."""
+        count, groups = len(owners), np.arange(len(parts.owners))
+        shifts = (0, count, count + len(groups))
+        return cls(
+            np.concatenate([owners, parts.owners, parts.part_owners]),
+            np.concatenate([touched, np.full(len(groups), -1), parts.part_portfolios]),
+            count
+            + np.concatenate([parts.owner_of, groups, np.searchsorted(parts.owners, parts.part_owners)]),
+            count + len(groups) + parts.part_of,
+            Holdings(
+                np.concatenate([own.copies + shift for own, shift in zip(held, shifts, strict=True)]),
+                np.concatenate([own.rows for own in held]),
+                np.concatenate([own.quantities for own in held]),
+            ),
+        )
+
+
+class Parts(NamedTuple):
+    """The margin groups of K candidates, and what they hold in the portfolio groups that are touched."""
+
+    owners: Codes  #: ascending
+    owner_of: Codes  #: [K]
+    part_owners: Codes  #: margin group of each part
+    part_portfolios: Codes
+    part_of: Codes  #: [K]
+
+
+def parts_of(owners: Codes, touched: Codes, width: int) -> Parts:
+    """The parts of candidates that touch one of ``width`` portfolio groups each."""
+    groups, owner_of = np.unique(owners, return_inverse=True)
+    parts, part_of = np.unique(owners * width + touched, return_inverse=True)
+    return Parts(groups, owner_of, parts // width, parts % width, part_of)
+
 
 class _Nodes(NamedTuple):
     """One loss and one minimum charge for each (node, copy)."""

@@ -13,18 +13,19 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_actions import Actions, ladder
-from shockgrid.desk.liquidation_changes import Changes, Outcomes, unchanged
+from shockgrid.desk.liquidation_changes import Changes, unchanged
 from shockgrid.desk.liquidation_costs import Bill, PositionCosts
 from shockgrid.desk.liquidation_cover import cover_of, opens_risk
-from shockgrid.desk.liquidation_found import Assessed, Found, Step, promising
+from shockgrid.desk.liquidation_found import Assessed, Found, Step, likely, possible, promising
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_menu import Menu, Offered, Provider
+from shockgrid.desk.liquidation_standing import Changed
 
 OBJECTIVES = ("per_dollar_traded", "per_cost", "fewest_orders")
 CENT = 0.01
 SMALL = 1e-5  #: of the requirement: the same for an account kept in a currency of which a cent is much
 NOTHING = 1e-12  #: of money: rounding is no relief
-AS_GOOD = 1e-2  #: a larger size is taken where its score is within this share of the best
+FEW = 8  #: margin groups for which the next steps are worked out together
 LARGE_BOOK = 500  #: positions of a margin group
 MOST_STEPS = 60
 LEAST = 1e-9  #: of money, so that what costs nothing can be divided by
@@ -39,11 +40,10 @@ class State:
     spent: Floats  #: [M] costs so far
 
 
-def started(ground: Ground) -> tuple[State, Outcomes]:
-    """Where all margin groups stand before anything is done, and what full revaluation says of them."""
-    quantities, everyone = ground.plan.positions.quantities, np.arange(len(ground.rates))
-    before = ground.dense(quantities, unchanged(everyone))
-    return State(quantities, before.requirement, np.zeros(len(everyone))), before
+def started(ground: Ground) -> State:
+    """Where all margin groups stand before anything is done."""
+    before = ground.before.requirement
+    return State(ground.plan.positions.quantities, before, np.zeros(len(before)))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ class Search:
     provider: Provider
     menu: Menu | None  #: what the provider offers, remembered; None where every candidate is revalued in full
     start: State  #: before anything is done
-    before: Outcomes  #: the same, revalued in full
     closing: bool = True  #: whether actions close what is held; else they buy
 
     def at(self, quantities: Floats, spent: Floats) -> State:
@@ -110,7 +109,9 @@ class Search:
                 way = ground.full if full else ground.sparse
                 requirements[chosen] = way(quantities, part).requirement
                 cover = cover_of(ground, quantities if base is None else base)
-                opened[chosen] = opens_risk(ground, quantities, part, cover, full)
+                opened[chosen] = opens_risk(
+                    ground, quantities, part, cover, full=full, elsewhere=base is not None
+                )
             else:
                 changed = ground.standing.changed(quantities, part, base)
                 outcomes = ground.standing_at(ground.standing, quantities, part.owners, changed)
@@ -124,17 +125,46 @@ class Search:
             first = self._every_action(state, np.sort(owners))
             return self.sized(state, first.actions.take(promising(first)))
         offered = self.menu.offered(state.quantities, np.sort(owners))
-        chosen = promising(self._served(state, offered))
+        first = self._served(state, offered)
+        chosen = promising(first)
+        if self._few(owners) and self.menu.lacks(offered, chosen):
+            self.menu.learn(state.quantities, offered, possible(first))
         return self._served(state, self.menu.sized(state.quantities, offered, chosen))
 
+    def foresee(self, state: State, steps: Mapping[int, Step], found: Found) -> None:
+        """Work out what can be done after the steps that will likely follow, in one go.
+
+        ``found`` and these steps led to the state: the best action of every other part is likely a later
+        step. What is worked out is kept by what a part holds: nothing but time hangs on the guess.
+        """
+        owners = np.array(sorted(steps), np.intp)
+        if self.menu is None or not self._few(owners) or self.menu.standing.knows(state.quantities):
+            return
+        parts_of, ahead = self.menu.standing.parts_of, state.quantities.copy()
+        touched = parts_of(np.concatenate([step.positions for step in steps.values()]))
+        parts = parts_of(found.actions.positions[found.actions.starts[:-1]])[found.chosen]
+        for best in likely(found, parts, touched):
+            step = found.step(int(best), 0.0)
+            ahead[step.positions] += step.amounts
+        self.menu.offered(ahead, owners)
+
+    def _few(self, owners: Codes) -> bool:
+        """Whether what follows is worth working out ahead: little to do, and nothing dear to revalue."""
+        starts, standing = self.ground.starts, self.ground.standing
+        if standing is None or len(standing.linear) < len(standing.records):
+            return False
+        return 0 < len(owners) <= FEW and int((starts[owners + 1] - starts[owners]).sum()) <= LARGE_BOOK
+
     def _served(self, state: State, offered: Offered) -> Found:
-        """Candidates whose effects are known."""
-        outcomes = self.ground.standing_at(
-            offered.standing, state.quantities, offered.changes.owners, offered.changed
-        )
-        opened = offered.changed.opened
-        assessed = self._assessed(state, offered.changes, outcomes.requirement, opened)
+        assessed = self.follow(state, offered.changes, offered.changed)
         return Found(offered.actions, offered.chosen, offered.levels, assessed)
+
+    def follow(self, state: State, changes: Changes, changed: Changed) -> Assessed:
+        """Candidates of one leaf each whose effects are known."""
+        standing = self.ground.standing
+        assert standing is not None, "effects come from it"
+        outcomes = self.ground.standing_at(standing, state.quantities, changes.owners, changed)
+        return self._assessed(state, changes, outcomes.requirement, changed.opened)
 
     def _every_action(self, state: State, owners: Codes) -> Found:
         """Every action at its smallest and largest size.

@@ -14,6 +14,7 @@ from shockgrid.regimes.deribit_file import V3Parameters
 from shockgrid.regimes.deribit_matrix import dampened, risk_matrix
 from shockgrid.regimes.deribit_older import standard, v2
 from shockgrid.regimes.parameter_files import load
+from shockgrid.requirement.leafwise import Apart
 from shockgrid.requirement.regime import AddOn, Regime
 from shockgrid.requirement.tree import Tree
 
@@ -84,14 +85,25 @@ def _v3(parameters: str | Path | None, default: str, orders: AddOn, note: str) -
     numbers = load(V3Parameters, parameters, default)
     charges = V3Charges(numbers)
     core = (
-        AddOn("roll_shock", charges.roll, words="each expiry's |net delta| x the move its basis may make"),
-        AddOn("delta_shock", charges.delta_shock, words="delta above the liquidation threshold"),
+        AddOn(
+            "roll_shock",
+            charges.roll,
+            words="each expiry's |net delta| x the move its basis may make",
+            leafwise=Apart(),
+        ),
+        AddOn(
+            "delta_shock",
+            charges.delta_shock,
+            words="delta above the liquidation threshold",
+            leafwise=Apart(),
+        ),
     )
     factor = AddOn(
         "mm_factor",
         lambda context: np.full(len(context.plan.margin_groups), numbers.mm_factor.value),
         "factor",
         "maintenance is a share of the risk matrix margin",
+        leafwise=Apart(same=True),
     )
     return Regime(
         name="deribit v3",

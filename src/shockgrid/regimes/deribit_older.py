@@ -10,6 +10,7 @@ from shockgrid.arrays import Floats, Mask
 from shockgrid.engine import Plan
 from shockgrid.regimes.deribit_file import StandardParameters, V2Parameters
 from shockgrid.regimes.parameter_files import load
+from shockgrid.requirement.leafwise import Apart
 from shockgrid.requirement.regime import AddOn, Context, Regime
 from shockgrid.requirement.tree import Tree
 from shockgrid.requirement.units import (
@@ -33,11 +34,13 @@ def v2(parameters: str | Path | None, default: str, orders: AddOn, note: str) ->
             lambda context: numbers.net_short_option.value * _net_short(context),
             words="coin per net short option, calls and puts of a strike netted",
             of_plan=net_short_by_strike,
+            leafwise=Apart(),
         ),
         AddOn(
             "offsetting_futures",
             lambda context: numbers.offsetting_futures.value * _offsetting(context),
             words="a share of the futures that offset each other",
+            leafwise=Apart(),
         ),
     )
     factor = AddOn(
@@ -106,8 +109,14 @@ def standard(parameters: str | Path | None, default: str, orders: AddOn, note: s
                 "short_options",
                 lambda context: _short_options(context, numbers, initial),
                 words="max(share - out of the money, least) + mark; maintenance a share + mark",
+                leafwise=Apart(),
             ),
-            AddOn("futures", lambda context: share * _futures(context), words="a share of their size"),
+            AddOn(
+                "futures",
+                lambda context: share * _futures(context),
+                words="a share of their size",
+                leafwise=Apart(),
+            ),
         )
 
     return Regime(

@@ -7,6 +7,7 @@ import numpy as np
 from shockgrid.arrays import Floats
 from shockgrid.regimes.derive_file import DeriveParameters
 from shockgrid.regimes.feeds import Feeds
+from shockgrid.requirement.leafwise import Apart
 from shockgrid.requirement.regime import AddOn, Context
 from shockgrid.requirement.units import (
     held_outright,
@@ -37,17 +38,37 @@ def add_ons(numbers: DeriveParameters, feeds: Feeds, *, initial: bool) -> tuple[
     haircuts = {name: sum(getattr(row, kind) for kind in kinds) for name, row in numbers.collateral.items()}
     lines = (
         AddOn(
-            "forward_contingency", lambda context: _forward_top_up(context, numbers), words=WORDS["forward"]
+            "forward_contingency",
+            lambda context: _forward_top_up(context, numbers),
+            words=WORDS["forward"],
+            leafwise=Apart(),
         ),
-        AddOn("loss_factor", lambda context: _factor(context, numbers, initial), "factor", WORDS["factor"]),
-        AddOn("perpetual", lambda context: perpetual * _perpetuals(context), words=WORDS["perpetual"]),
+        AddOn(
+            "loss_factor",
+            lambda context: _factor(context, numbers, initial),
+            "factor",
+            WORDS["factor"],
+            leafwise=Apart(same=True),
+        ),
+        AddOn(
+            "perpetual",
+            lambda context: perpetual * _perpetuals(context),
+            words=WORDS["perpetual"],
+            leafwise=Apart(),
+        ),
         AddOn(
             "naked_options",
             lambda context: option * _naked(context),
             words=WORDS["option"],
             of_plan=net_short_by_strike,
+            leafwise=Apart(),
         ),
-        AddOn("collateral_haircut", lambda context: _haircut(context, haircuts), words=WORDS["collateral"]),
+        AddOn(
+            "collateral_haircut",
+            lambda context: _haircut(context, haircuts),
+            words=WORDS["collateral"],
+            leafwise=Apart(),
+        ),
     )
     if not initial:
         return lines

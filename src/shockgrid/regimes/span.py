@@ -13,6 +13,7 @@ from shockgrid.regimes.parameter_files import load
 from shockgrid.regimes.span_arrays import RiskArrays
 from shockgrid.regimes.span_charges import DELTA, STENCIL, STEP, Charges
 from shockgrid.regimes.span_file import Commodity, SpanParameters
+from shockgrid.requirement.leafwise import Apart
 from shockgrid.requirement.regime import AddOn, Regime
 from shockgrid.requirement.tree import Tree
 from shockgrid.scenarios import ScenarioSet
@@ -59,10 +60,27 @@ def span(parameters: str | Path | None = None, *, arrays: Any = None) -> Regime:
     numbers = load(SpanParameters, parameters, PARAMETERS)
     published = None if arrays is None else RiskArrays.read(arrays, len(numbers.points.rows))
     charges = Charges(numbers, published)
+    apart = Apart(charges.alone)
     lines = (
-        AddOn("intra_commodity", charges.intra, words="months of one commodity do not offset in full"),
-        AddOn("inter_commodity", charges.inter, "credit", "offsetting deltas of related commodities"),
-        AddOn("short_option_minimum", charges.minimum_top_up, words="no less than a charge per short option"),
+        AddOn(
+            "intra_commodity",
+            charges.intra,
+            words="months of one commodity do not offset in full",
+            leafwise=apart,
+        ),
+        AddOn(
+            "inter_commodity",
+            charges.inter,
+            "credit",
+            "offsetting deltas of related commodities",
+            leafwise=apart,
+        ),
+        AddOn(
+            "short_option_minimum",
+            charges.minimum_top_up,
+            words="no less than a charge per short option",
+            leafwise=apart,
+        ),
     )
     factor = AddOn(
         "initial_factor",

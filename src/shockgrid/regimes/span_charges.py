@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from shockgrid.arrays import Codes, Floats, row_sums
+from shockgrid.market import Market
 from shockgrid.regimes.span_arrays import RiskArrays
 from shockgrid.regimes.span_file import Commodity, SpanParameters, Spread
 from shockgrid.requirement.regime import Context
@@ -33,6 +34,11 @@ class Charges:
 
     def __init__(self, numbers: SpanParameters, published: RiskArrays | None) -> None:
         self.numbers, self.published = numbers, published
+
+    def alone(self, market: Market) -> bool:
+        """Whether no spread between commodities can be formed: each one is then charged by itself."""
+        listed = set(market.underlyings.class_groups.astype(str))
+        return not any(all(leg.of in listed for leg in spread.legs) for spread in self.numbers.inter_spreads)
 
     def intra(self, context: Context) -> Floats:
         """Intra-commodity spread charge, [M]."""

@@ -38,6 +38,25 @@ class Leafwise:
     replaced: Callable[[Floats, Codes, int, Codes, Floats], Floats]
 
 
+@dataclass(frozen=True)
+class Apart:
+    """An add-on that charges every leaf as if nothing else were held: its figure is the sum of theirs.
+
+    Attributes
+    ----------
+    holds : whether that is so in a market.
+    same : the figure is one and the same number whatever is held, as a factor is.
+    """
+
+    holds: Callable[[Market], bool] = lambda market: True
+    same: bool = False
+
+    @property
+    def way(self) -> Leafwise:
+        """The figure from what every leaf would be charged, [G, 1]."""
+        return SAME if self.same else summed(lambda rows: np.zeros(rows.size))
+
+
 def _or_zero(values: Floats) -> Floats:
     return np.where(np.isnan(values), 0.0, values)
 
@@ -50,11 +69,24 @@ def summed(charges: Callable[[LeafRows], Floats]) -> Leafwise:
         return sums
 
     def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
-        change = _or_zero(after[:, 0]) - _or_zero(columns[leaves, 0])
+        change = _or_zero(after[:, 0]) - _or_zero(columns[:, 0])[leaves]
         figure: Floats = np.maximum(together(columns, groups, size)[groups[leaves]] + change, 0.0)
         return figure
 
     return Leafwise(lambda rows: charges(rows)[:, None], together, replaced)
+
+
+def _first(columns: Floats, groups: Codes, size: int) -> Floats:
+    figure = np.zeros(size)
+    figure[groups] = columns[:, 0]
+    return figure
+
+
+SAME = Leafwise(
+    lambda rows: np.zeros((rows.size, 1)),
+    _first,
+    lambda columns, groups, size, leaves, after: _first(columns, groups, size)[groups[leaves]],
+)
 
 
 def largest_in_full(columns: Callable[[LeafRows], Floats], names: int) -> Leafwise:
@@ -77,20 +109,20 @@ def largest_in_full(columns: Callable[[LeafRows], Floats], names: int) -> Leafwi
         return np.asarray(np.bincount(groups, _or_zero(columns[:, 1]), size) + gains, np.float64)
 
     def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
-        sums = np.bincount(groups, _or_zero(columns[:, 1]), size).astype(np.float64)
-        base = sums[groups[leaves]] - _or_zero(columns[leaves, 1]) + _or_zero(after[:, 1])
+        rest = _or_zero(columns[:, 1])
+        base = (np.bincount(groups, rest, size)[groups] - rest)[leaves] + _or_zero(after[:, 1])
         if names == 0:
-            return base
-        most = ranked(columns, groups, size, names + 1)[groups[leaves]]
-        own = most == leaves[:, None]
+            return np.asarray(base, np.float64)
+        # of every leaf: the others that count in full without it, and which of them it may take the place of
+        most = ranked(columns, groups, size, names + 1)[groups]
+        own = most == np.arange(len(groups))[:, None]
         place = np.where(own.any(axis=1), own.argmax(axis=1), names)
         others = np.where(np.arange(names) < place[:, None], most[:, :names], most[:, 1:])
         wide, gains = np.append(columns[:, 0], -1.0), np.append(columns[:, 0] - columns[:, 1], 0.0)
-        last, held = others[:, -1], ~np.isnan(after[:, 0])
-        larger = after[:, 0] > wide[last]
-        larger |= (after[:, 0] == wide[last]) & (leaves < last)
-        gain = np.where(held, after[:, 0] - after[:, 1], 0.0)
-        ending = np.where(held & larger, gain, gains[last])
-        return np.asarray(base + gains[others[:, :-1]].sum(axis=1) + ending, np.float64)
+        last, certain = others[:, -1], gains[others[:, :-1]].sum(axis=1)
+        loss, least = after[:, 0], wide[last][leaves]
+        larger = (loss > least) | ((loss == least) & (leaves < last[leaves]))  # not where it is empty: NaN
+        ending = np.where(larger, loss - after[:, 1], gains[last][leaves])
+        return np.asarray(base + certain[leaves] + ending, np.float64)
 
     return Leafwise(columns, together, replaced)

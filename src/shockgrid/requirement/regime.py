@@ -20,7 +20,7 @@ from shockgrid.market import Market
 from shockgrid.requirement.by_expiry import Expiries
 from shockgrid.requirement.equity import Equity, equity
 from shockgrid.requirement.grouped import Grouped
-from shockgrid.requirement.leafwise import Leafwise
+from shockgrid.requirement.leafwise import Apart, Leafwise
 from shockgrid.requirement.remarks import Remark
 from shockgrid.requirement.reserved import RESERVED
 from shockgrid.requirement.tree import Tree
@@ -148,7 +148,7 @@ class AddOn:
     mode: str = "added"
     words: str = ""
     of_plan: OfPlan | None = None
-    leafwise: Leafwise | None = None
+    leafwise: Leafwise | Apart | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.mode, str) or self.mode not in ("added", "floor", "factor", "credit"):
