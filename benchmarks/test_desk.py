@@ -117,6 +117,17 @@ def test_a_tick_of_5_000_holders(benchmark: Any, desk: sg.Desk) -> None:
     timed_ticks(benchmark, desk, 200)
 
 
+def test_the_accounts_after_a_tick(benchmark: Any, desk: sg.Desk) -> None:
+    """All columns of the accounts frame, most of which a tick leaves to be worked out."""
+    rng = np.random.default_rng(6)
+
+    def moved() -> None:
+        desk.tick({"underlying": ["TICK"], "spot": [100.0 * rng.uniform(0.99, 1.01)]})
+
+    found = benchmark.pedantic(lambda: desk.accounts, setup=moved, rounds=50, warmup_rounds=3)
+    assert len(found) == HOLDERS
+
+
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("regime", ["500 joint days", "policy"])
 def test_a_tick_of_5_000_holders_under(benchmark: Any, regime: str, size: tuple[int, int, int]) -> None:

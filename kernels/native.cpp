@@ -105,5 +105,7 @@ SHOCKGRID_EXPORT(shockgrid_premium_tables)
 #include "native_grid_read.h"
 #include "native_grids.h"
 #include "native_worst.h"
+#include "native_joint.h"
+#include "native_worth.h"
 #include "native_implied.h"
 #include "native_dense.h"

@@ -18,8 +18,10 @@ struct Groups {
 struct Reduced {
   double* losses;
   long long* scenarios;
-  double* rest;            // [leaves, scenarios - reduced]
+  double* rest;  // [leaves, scenarios - reduced], so many doubles from one row and one column to the next
+  long long rest_row, rest_column;
   double *longs, *shorts;  // null where not asked for
+  double* const* rows;     // where the P&L of each leaf in the reduced scenarios goes; null where not asked for
 };
 
 // What sums of a leaf fit the registers beside a weight and a product.
@@ -54,7 +56,7 @@ struct Span {
   double low, high;
   bool nan;
 };
-template <bool both> Span span_of(const double* numbers, long long count) {
+inline Span span_of(const double* numbers, long long count) {
   Number low[CHAINS], high[CHAINS];
   Number::Mask nan = {};
   for (int k = 0; k < CHAINS; ++k) low[k] = high[k] = Number(numbers[0]);
@@ -63,7 +65,7 @@ template <bool both> Span span_of(const double* numbers, long long count) {
     for (int k = 0; k < CHAINS; ++k) {
       const Number next = load<Number>(numbers + i + k * WIDTH);
       low[k] = lesser(next, low[k]);
-      if (both) high[k] = greater(next, high[k]);
+      high[k] = greater(next, high[k]);
       nan |= next.lanes != next.lanes;
     }
   }
@@ -79,18 +81,71 @@ template <bool both> Span span_of(const double* numbers, long long count) {
   return span;
 }
 
-// Where a number that is there stands first among padded ones.
-inline long long place_of(double number, const double* numbers) {
-  const Number wanted = number;
-  long long i = 0;
-  for (;; i += STEP) {
-    auto seen = load<Number>(numbers + i).lanes == wanted.lanes;
-    SHOCKGRID_UNROLL
-    for (int k = 1; k < CHAINS; ++k) seen |= load<Number>(numbers + i + k * WIDTH).lanes == wanted.lanes;
-    if (any(seen)) break;
+// A number in each lane, and where it stands.
+template <int width> struct Placed {
+  typedef Lanes<width> Lane;
+  Lane numbers;
+  typename Lane::Mask places;
+
+  SHOCKGRID_INLINE static Placed at(const double* numbers, const long long* places) {
+    Placed found;
+    __builtin_memcpy(&found.numbers, numbers, sizeof found.numbers);
+    __builtin_memcpy(&found.places, places, sizeof found.places);
+    return found;
   }
-  while (numbers[i] != number) ++i;
-  return i;
+  // Takes over what is lower; of equals the one that stands first.
+  SHOCKGRID_INLINE void lower(const Placed& other) {
+    typedef typename Lane::Mask Mask;
+    const Mask better = (other.numbers < numbers) |
+                        (Mask(other.numbers.lanes == numbers.lanes) & Mask(other.places < places));
+    numbers = select(better, other.numbers, numbers);
+    places = better ? other.places : places;
+  }
+  // The lowest of all lanes.
+  SHOCKGRID_INLINE Placed<1> lowest() const {
+    if constexpr (width == 1) {
+      return *this;
+    } else {
+      constexpr int half = width / 2;
+      double lanes[width];
+      long long standing[width];
+      __builtin_memcpy(lanes, &numbers, sizeof lanes);
+      __builtin_memcpy(standing, &places, sizeof standing);
+      Placed<half> found = Placed<half>::at(lanes, standing);
+      found.lower(Placed<half>::at(lanes + half, standing + half));
+      return found.lowest();
+    }
+  }
+};
+
+// The lowest of padded numbers and where it stands first; ``nan`` collects the lanes that saw none.
+SHOCKGRID_INLINE Placed<1> lowest_of(const double* numbers, long long count, Number::Mask& nan) {
+  static const long long FIRST[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  Number low[CHAINS];
+  Number::Mask step[CHAINS], now = {}, none = {};
+  SHOCKGRID_UNROLL
+  for (int k = 0; k < CHAINS; ++k) {
+    low[k] = load<Number>(numbers + k * WIDTH);
+    step[k] = now;
+    none |= low[k].lanes != low[k].lanes;
+  }
+  for (long long i = STEP; i < count; i += STEP) {
+    now += STEP;
+    SHOCKGRID_UNROLL
+    for (int k = 0; k < CHAINS; ++k) {
+      const Number next = load<Number>(numbers + i + k * WIDTH);
+      none |= next.lanes != next.lanes;
+      step[k] = next.lanes < low[k].lanes ? now : step[k];
+      low[k] = lesser(next, low[k]);
+    }
+  }
+  nan |= none;
+  Number::Mask first;
+  __builtin_memcpy(&first, FIRST, sizeof first);
+  Placed<WIDTH> found = {low[0], step[0] + first};
+  SHOCKGRID_UNROLL
+  for (int k = 1; k < CHAINS; ++k) found.lower({low[k], step[k] + first + k * WIDTH});
+  return found.lowest();
 }
 
 inline double loss_of(double lowest) { return lowest < 0.0 ? -lowest : 0.0; }
@@ -101,6 +156,7 @@ struct Walk {
   const Reduced& found;
   Pricer& pricer;
   double *tile, *pnl;
+  Number::Mask nan = {};  // lanes that saw what is no number
 
   // One group, ``most`` scenarios at a time. Whether all P&L are numbers.
   bool reduce(long long group, long long most) {
@@ -118,7 +174,7 @@ struct Walk {
       good = reduce_tile(group, start, count, most, own);
       if (found.longs) good = good && span_units((to - tile) / most, start, count, most, own);
     }
-    return good;
+    return good && !any(nan);
   }
 
   // What of a run of scenarios is reduced.
@@ -129,7 +185,7 @@ struct Walk {
 
   bool reduce_tile(long long group, long long start, long long count, long long most, const double* factors) {
     const Weights weights = {groups.positions_of, groups.columns, groups.weights};
-    const long long own = reduced_of(start, count), others = groups.scenarios - groups.reduced;
+    const long long own = reduced_of(start, count);
     for (long long leaf = groups.leaves_of[group]; leaf < groups.leaves_of[group + 1]; ++leaf) {
       const long long place = leaf - groups.leaves_of[0];
       sum_tile<WORST_SUMS>(weights, leaf, {tile, most, true}, 0, count, pnl);
@@ -137,23 +193,23 @@ struct Walk {
         for (long long s = 0; s < count; ++s) pnl[s] *= factors[s];
       if (own < count) {
         if (any_nan(pnl + own, count - own)) return false;
-        __builtin_memcpy(found.rest + place * others + (start + own - groups.reduced), pnl + own,
-                         sizeof(double) * size_t(count - own));
+        double* rest = found.rest + place * found.rest_row + (start + own - groups.reduced) * found.rest_column;
+        for (long long k = own; k < count; ++k, rest += found.rest_column) *rest = pnl[k];
       }
-      if (own && !merge(place, start, own)) return false;
+      if (!own) continue;
+      if (found.rows) __builtin_memcpy(found.rows[place] + start, pnl, sizeof(double) * size_t(own));
+      merge(place, start, own);
     }
     return true;
   }
 
   // The lowest scenario of a tie is the first of the first run.
-  bool merge(long long place, long long start, long long count) {
+  void merge(long long place, long long start, long long count) {
     pad(pnl, count);
-    const Span span = span_of<false>(pnl, count);
-    if (span.nan) return false;
-    if (start && !(span.low < found.losses[place])) return true;
-    found.losses[place] = span.low;
-    found.scenarios[place] = start + place_of(span.low, pnl);
-    return true;
+    const Placed<1> lowest = lowest_of(pnl, count, nan);
+    if (start && !(lowest.numbers.lanes[0] < found.losses[place])) return;
+    found.losses[place] = lowest.numbers.lanes[0];
+    found.scenarios[place] = start + lowest.places[0];
   }
 
   // One unit of each instrument by itself.
@@ -163,7 +219,7 @@ struct Walk {
       const double* values = tile + row * most;
       for (long long s = 0; s < own; ++s) pnl[s] = factors ? values[s] * factors[s] : values[s];
       pad(pnl, own);
-      const Span span = span_of<true>(pnl, own);
+      const Span span = span_of(pnl, own);
       if (span.nan) return false;
       double &low = found.longs[units + row], &high = found.shorts[units + row];
       low = start && low < span.low ? low : span.low;

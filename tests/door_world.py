@@ -53,8 +53,8 @@ Case: TypeAlias = tuple[Callable[..., Any], Mapping[str, Any], str, list[Any], s
 
 def named(case: Case) -> str:
     """Door and argument."""
-    door = getattr(case[0], "__qualname__", str(case[0]))
-    return f"{door} {case[2]}"
+    door = getattr(case[0], "func", case[0])  # of a partial
+    return f"{door.__qualname__} {case[2]}"
 
 
 def refuse(case: Case) -> None:

@@ -80,7 +80,7 @@ def test_so_it_is_under_a_venue_with_charges_of_its_own(regime: Any) -> None:
 
 
 def test_a_desk_that_may_remember_little_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shockgrid.desk.live.VIEW_ROWS_KEPT", 1)
+    monkeypatch.setattr("shockgrid.desk.kept_views.VIEW_ROWS_KEPT", 1)
     monkeypatch.setattr("shockgrid.desk.runs.RUN_ROWS_KEPT", 1)
     desk = sg.Desk(BOOK, MARKET, REGIMES["policy"])
     for name in ("X", "Y", "X", "Z", "X"):

@@ -30,6 +30,7 @@ def test_a_portfolio_group_without_rows_is_the_one_with_them(backend: Any) -> No
     columns = WorstColumns(evaluator, Runs(whole))
     for groups in whole.portfolios:
         columns.redo([groups[0].portfolio_group], resized=True)
+    columns.settle()
     folded = FoldedRows(evaluator)
     folded.build(None, ())
     for known, found in zip(folded.results(), columns.results(), strict=True):

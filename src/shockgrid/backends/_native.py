@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shockgrid.arrays import Floats
+from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_implied
+from shockgrid.backends._native_again import ValuesAgain, WorstAgain, leaf_worth, plain_terms, worst_of_sums
 from shockgrid.backends._native_american import Laid, given_rows
 from shockgrid.backends._native_dense import native_worst_cells
 from shockgrid.backends._native_grid_read import NativeReader
@@ -233,6 +234,28 @@ class NativeBackend:
 
         given = given_rows(batch.series.take(batch.instruments))
         return worst_in_parts(batch, given, GIVEN_ELEMENTS, own, by_rows)
+
+    def worst_again(
+        self, batch: Batch, reduced: int, into: Worst, rows: NDArray[np.uint64] | None = None
+    ) -> WorstAgain | None:
+        """See ``FindsAgain``; for linear and European instruments."""
+        if not len(batch) or not plain_terms(batch.series):
+            return None
+        return WorstAgain(self._library, batch, reduced, into, rows, self.tile_elements)
+
+    def worst_of_sums(self, starts: Codes, rows: NDArray[np.uint64], scenarios: int) -> tuple[Floats, Codes]:
+        """See ``FindsAgain``."""
+        return worst_of_sums(self._library, starts, rows, scenarios)
+
+    def values_again(self, series: Series) -> ValuesAgain | None:
+        """See ``FindsAgain``; for linear and European instruments."""
+        return ValuesAgain(self._library, series) if plain_terms(series) else None
+
+    def leaf_worth(
+        self, starts: Codes, places: Codes, weights: Floats, paid: Floats, prices: Floats
+    ) -> Floats:
+        """See ``FindsAgain``."""
+        return leaf_worth(self._library, starts, places, weights, paid, prices)
 
     def worst_cells(self, surfaces: Surfaces) -> WorstCells:
         """The exact worst cell of every smooth leaf on a dense grid; see ``FindsWorstCells``."""

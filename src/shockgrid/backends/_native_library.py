@@ -34,6 +34,7 @@ RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
 
 FUNCTIONS = (
     *("black", "implied_vol", "american_implied", "price", "risk_arrays", "worst"),
+    *("leaf_worth", "worst_of_sums"),
     *("premium_tables", "grids", "read_grids", "dense"),
 )
 DONE, NO_MEMORY, NO_STATE, NOT_FINITE, NOT_A_NUMBER, NO_TABLE = range(6)  #: ``Status`` of native.cpp
@@ -94,6 +95,12 @@ class Columns:
             for row, name in enumerate(names)
         }
         self.section = Section(len(series), **counts, **addresses)
+
+    def move(self, spots: Floats, vols: Floats) -> None:
+        """Take other spots and vols [n] in place of those before."""
+        numbers = self._blocks[SERIES_NUMBERS]
+        numbers[SERIES_NUMBERS.index("spots")] = spots
+        numbers[SERIES_NUMBERS.index("vols")] = vols
 
     def not_finite(self) -> Iterator[InputError]:
         """The first bad value of each column that has one, as an error."""

@@ -52,7 +52,21 @@ class Groups(ctypes.Structure):
 class Reduced(ctypes.Structure):
     """``Reduced`` of native_worst.h."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in Worst._fields)
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("losses", "scenarios", "rest")),
+        *((name, ctypes.c_int64) for name in ("rest_row", "rest_column")),
+        *((name, ctypes.c_void_p) for name in ("longs", "shorts", "rows")),
+    )
+
+    @classmethod
+    def of(cls, found: Worst, *, units: bool = True, rows: NDArray[np.uint64] | None = None) -> Reduced:
+        """Pointers to these arrays, of which all but ``rest`` are contiguous; scenarios are int64.
+
+        ``rows`` are the addresses of one row for each leaf.
+        """
+        steps = [step // found.rest.itemsize for step in found.rest.strides]
+        addresses = [array.ctypes.data if units or array.size else None for array in found]
+        return cls(*addresses[:3], *steps, *addresses[3:], None if rows is None else rows.ctypes.data)
 
 
 def native_worst(
@@ -63,7 +77,7 @@ def native_worst(
     Raises InputError where a number is not finite, or a position has no instrument in its class group.
     """
     require_fit(batch, reduced)
-    laid = _Laid(batch, lay)
+    laid = LaidBatch(batch, lay)
     leaves, instruments = batch.leaves, batch.instruments
     count = leaves.stop - leaves.start
     held = instruments.stop - instruments.start if units else 0
@@ -74,7 +88,7 @@ def native_worst(
         np.empty(held),
         np.empty(held),
     )
-    into = Reduced(*(array.ctypes.data if units or array.size else None for array in found))
+    into = Reduced.of(found, units=units)
     groups = laid.groups(reduced)
     status = library.call("worst", ctypes.byref(groups), whole(tile_elements), ctypes.byref(into))
     if status != DONE:
@@ -110,7 +124,7 @@ def worst_in_parts(
     return Worst(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-class _Laid:
+class LaidBatch:
     """A batch as the library takes it; holds what it points to."""
 
     def __init__(self, batch: Batch, lay: Lay) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes, Mask, Texts
+from shockgrid.arrays import Codes, Texts
+from shockgrid.desk.spans import run_of
 
 WATCHED = ("requirement", "equity_at_marks", "equity_at_model", "excess", "reliability")
 COLUMNS = ("margin_group", *(f"{name}_{when}" for name in WATCHED for when in ("before", "after")))
@@ -20,6 +21,7 @@ class Change(NamedTuple):
 
     codes: Codes
     before: Mapping[str, Any]
+    reliable: bool = False  #: whether it is known that no reliability changed
 
 
 class Changes:
@@ -65,20 +67,23 @@ def watched(columns: Mapping[str, Any], codes: Any) -> dict[str, Any]:
     return {name: columns[name][codes].copy() for name in WATCHED}
 
 
+def as_they_are(codes: Codes, columns: Mapping[str, Any]) -> Change:
+    """These margin groups before anything happens to them."""
+    return Change(codes, watched(columns, codes))
+
+
 def changes_of(names: Texts, change: Change, columns: Mapping[str, Any]) -> Changes:
     """The margin groups of which a watched column changed."""
-    before, after = change.before, watched(columns, change.codes)
-    rows: Any = np.flatnonzero(_differ(before, after, len(change.codes)))
+    own = run_of(change.codes)
+    before, after = change.before, watched(columns, own)
+    looked_at = WATCHED[:-1] if change.reliable else WATCHED
+    changed = np.zeros(len(change.codes), np.bool_)
+    for name in looked_at:
+        changed |= before[name] != after[name]
+    rows: Any = np.flatnonzero(changed)
     if len(rows) == len(change.codes):
         rows = slice(None)
-    found = {"margin_group": names[change.codes[rows]]}
+    found = {"margin_group": names[own][rows].copy()}
     for name in WATCHED:
         found[f"{name}_before"], found[f"{name}_after"] = before[name][rows], after[name][rows]
     return Changes(found)
-
-
-def _differ(before: Mapping[str, Any], after: Mapping[str, Any], size: int) -> Mask:
-    changed = np.zeros(size, np.bool_)
-    for name in WATCHED:
-        changed |= before[name] != after[name]
-    return changed

@@ -11,24 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from shockgrid.arrays import Codes
 from shockgrid.backends import get_backend
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.calibration import calibrated
 from shockgrid.columns import REJECT_COLUMNS, joined_rejects
 from shockgrid.desk.case_columns import CaseDesk
-from shockgrid.desk.changes import Change, Changes, changes_of, watched
+from shockgrid.desk.changes import Change, Changes, as_they_are, changes_of
 from shockgrid.desk.fills import FILL_COLUMNS, booked, deposited, read_fills
 from shockgrid.desk.instants import utc
 from shockgrid.desk.live import Live
-from shockgrid.desk.moves import Guesses, coins, dependents, moved, own_underlyings, with_coin_rates
+from shockgrid.desk.moves import dependents, with_coin_rates
 from shockgrid.desk.numbering import Numbers
 from shockgrid.desk.order_rows import order_frame
-from shockgrid.desk.plain_ticks import Directory
+from shockgrid.desk.requoted import Requoting
 from shockgrid.desk.rolls import at_instant, rolled
 from shockgrid.desk.staleness import stale_spots
-from shockgrid.desk.ticks import implied, kept_vols, latest, read_ticks
+from shockgrid.desk.ticks import latest, read_ticks
 from shockgrid.desk.what_if import Setting, WhatIf, max_size, what_if, what_ifs, working_orders
 from shockgrid.doors import whole_number
 from shockgrid.market import Market
@@ -41,8 +40,9 @@ class Desk:
     """A book, a market and every requirement on them, kept up to date update by update.
 
     After any sequence of updates the accounts frame is that of ``margin(desk.book, desk.market, regime)`` to
-    the last byte; only what an update touches is worked out again. Nothing reads a clock: the time of the
-    desk is the latest of the rows it was given, and ``as_of`` stays until ``roll``.
+    the last byte; only what an update touches is worked out again, and what its changes do not show once it
+    is asked for. Nothing reads a clock: the time of the desk is the latest of the rows it was given, and
+    ``as_of`` stays until ``roll``.
 
     Parameters
     ----------
@@ -74,8 +74,7 @@ class Desk:
         self.backend = get_backend(backend)
         programs = programs_by_name(regime_or_policy)
         self._live = Live(book, calibrated(market, self.backend), programs, self.backend, executor)
-        self._outright, self._coins = own_underlyings(self.market), coins(self.market)
-        self._directory, self._guesses = Directory(), Guesses(self.market.rejects)
+        self._requoting = Requoting(self.market)
         self._cases: CaseDesk | None = None
         self._rejects = [joined_rejects([]).assign(sequence=np.zeros(0, np.int64))]
         self._numbers = Numbers()
@@ -100,8 +99,7 @@ class Desk:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """Rows of updates that were turned away (E_...) or flagged (W_...), with their update's sequence;
-        ``line`` counts the header of each update as 1."""
+        """Rows of updates turned away (E_...) or flagged (W_...), by ``sequence``; line 1 is a header."""
         return pd.concat(self._rejects, ignore_index=True)
 
     def result(self) -> MarginResult:
@@ -119,23 +117,16 @@ class Desk:
         with self._whole_or_not_at_all():
             if not self._is_next(sequence, at):
                 return self._nothing()
-            ticks = read_ticks(quotes, self.market, self.time, at, self._directory)
+            ticks = read_ticks(quotes, self.market, self.time, at, self._requoting.directory)
             self._reject(ticks.rejects)
             self.dropped += ticks.late
-            moves, before = ticks.moves, self.market
-            market = moved(before, moves, self._outright)
-            moves, reasons = implied(moves, market, self.backend)
-            if len(reasons):
-                self._reject(kept_vols(moves, reasons, market))
-                market = moved(before, moves, self._outright)
-            self._guesses, fresh = self._guesses.among(before.rejects), ~np.isnan(moves.vols)
-            market = self._guesses.without(market, moves.underlyings, moves.instruments[fresh])
+            before = self.market
+            market, moves, flags, names, turned = self._requoting.after(before, ticks.moves, self.backend)
+            self._reject(flags)
             self.time = max(self.time, latest(moves) or self.time)
-            turned = np.intersect1d(moves.underlyings, self._coins)
             if len(turned):
                 market = with_coin_rates(market, turned)
                 return self._rebuilt(self.book, market, dependents(market, before, moves))
-            names = np.union1d(moves.underlyings, market.instruments.underlyings[moves.instruments])
             return self._told(self._live.move(market, names, doubts=market.rejects is not before.rejects))
 
     def trade(self, fills: Any, *, sequence: int | None = None) -> Changes:
@@ -148,12 +139,11 @@ class Desk:
             book = booked(self.book, self.market, found, self._live.starts)
             symbols = self.market.instruments.symbols[found.instruments]
             accounts = book.accounts["account"].to_numpy(object)[found.accounts]
-            if book.partial == self.book.partial:
-                change = self._live.resize(book, accounts, symbols)
-                if change is not None:
-                    return self._told(change)
+            sure = book.partial == self.book.partial
+            if sure and (change := self._live.resize(book, accounts, symbols)) is not None:
+                return self._told(change)
             owners = self.market.instruments.underlyings[found.instruments]
-            touched = {str(name) for name in self.market.underlyings.portfolio_groups[owners]}
+            touched = set(self.market.underlyings.portfolio_groups[owners].tolist())
             doubted = np.flatnonzero(book.accounts["account"].isin(found.doubted).to_numpy(bool))
             return self._told(self._live.reopen(book, np.append(found.accounts, doubted), touched))
 
@@ -174,8 +164,7 @@ class Desk:
 
         Raises
         ------
-        InputError : ``as_of`` is no later than the market's, or is not that of ``market``; or an ex-date lies
-            between and no market is given.
+        InputError : ``as_of`` is no later, or not ``market``'s; an ex-date lies between and none is given.
         """
         with self._whole_or_not_at_all():
             as_of = utc(as_of, "as_of")
@@ -205,7 +194,7 @@ class Desk:
 
     def _setting(self) -> Setting:
         if self._cases is None or not self._cases.serves:
-            self._cases = CaseDesk(self._live, self.backend, self._directory)
+            self._cases = CaseDesk(self._live, self.backend, self._requoting.directory)
         return Setting(self._cases, self.regime_or_policy)
 
     def stale(self, max_age: timedelta) -> pd.DataFrame:
@@ -247,15 +236,13 @@ class Desk:
             self._rejects.append(rejects[list(REJECT_COLUMNS)].assign(sequence=self.sequence))
 
     def _rebuilt(self, book: Book, market: Market, redone: set[str] | None) -> Changes:
-        every: Codes = np.arange(len(self._live.plan.margin_groups))
-        change = Change(every, watched(self._live.columns, every))
+        change = as_they_are(np.arange(len(self._live.plan.margin_groups)), self._live.columns)
         self._live.rebuild(book, market, redone)
-        self._outright, self._coins = own_underlyings(market), coins(market)
+        self._requoting = Requoting(market)
         return self._told(change)
 
     def _told(self, change: Change) -> Changes:
         return changes_of(self._live.plan.margin_groups, change, self._live.columns)
 
     def _nothing(self) -> Changes:
-        none: Codes = np.zeros(0, np.intp)
-        return self._told(Change(none, watched(self._live.columns, none)))
+        return self._told(as_they_are(np.zeros(0, np.intp), self._live.columns))

@@ -10,6 +10,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.desk.joint import JointIndex
+from shockgrid.desk.joint_rows import JointLeaves
 from shockgrid.desk.side import Side
 from shockgrid.desk.spans import book_of, run_of
 from shockgrid.desk.worth import Holdings
@@ -20,7 +21,7 @@ from shockgrid.requirement.collect import Collected, NodeColumns
 from shockgrid.requirement.frames import account_figures
 from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.regime import Context, Leaves, OfPlan, TaggedExpiries
-from shockgrid.requirement.totals import holdings_of, joint_node, totals_of
+from shockgrid.requirement.totals import holdings_of, joint_node, required, scanned, totals_of
 
 
 def restricted(plan: Plan, codes: Codes, starts: Codes, owned: Grouped) -> Plan:
@@ -67,7 +68,7 @@ class Part:
     by_unoffset: Grouped
     template: Leaves  #: its columns that only who holds what decides
     holdings: Mapping[OfPlan, Any]
-    joint: JointIndex | None
+    joint: JointIndex | JointLeaves | None
 
     @classmethod
     def of(cls, side: Side, wanted: Codes, whole: Plan) -> Part:
@@ -129,16 +130,30 @@ class Part:
 
         ``rates`` are the values of their currencies in the base currency.
         """
-        side, plan = self.side, replace(self.plan, market=market)
+        self.side.settle()
         found = self._found()
-        values, expiries = side.evaluator.values, found.expiries
-        context = Context(plan, found.leaves, values, rates, expiries, self.holdings, self.by_leaf)
-        nodes, laid, joint = found.nodes, (self.by_node, self.by_unoffset), side.joint_worst(self.joint)
+        context, joint = self._context(found, market, rates), self.side.joint_worst(self.joint)
+        nodes, laid = found.nodes, (self.by_node, self.by_unoffset)
         if joint is not None:
             nodes = NodeColumns.of([joint_node(found, joint, self.by_leaf)])
             laid = Grouped(nodes.margin_groups, len(self.codes)), self.by_unoffset
-        totals = totals_of(side.regime, context, found, nodes, laid)
-        return Figures(account_figures(totals, side.evaluator.standard_states, rates), self.places)
+        totals = totals_of(self.side.regime, context, found, nodes, laid)
+        return Figures(account_figures(totals, self.side.evaluator.standard_states, rates), self.places)
+
+    def brief_figures(self, market: Market, rates: Floats) -> Figures:
+        """Of the same columns the requirement alone."""
+        found, joint = self._found(), self.side.joint_worst(self.joint)
+        losses, charges, rows = found.nodes.losses, found.nodes.charges, self.by_node
+        if joint is not None:
+            every = np.arange(len(self.codes))
+            losses, charges, rows = joint.losses, self.by_leaf.sums(found.charges), Grouped(every, len(every))
+        scan, top_up = scanned(rows, losses, charges)
+        needed = required(self.side.regime, self._context(found, market, rates), scan + top_up)[0]
+        return Figures({"requirement": needed / rates}, self.places)
+
+    def _context(self, found: Collected, market: Market, rates: Floats) -> Context:
+        plan, values = replace(self.plan, market=market), self.side.evaluator.values
+        return Context(plan, found.leaves, values, rates, found.expiries, self.holdings, self.by_leaf)
 
     def _found(self) -> Collected:
         found, rows = self.side.found, run_of(self.leaves)
@@ -189,6 +204,8 @@ class View:
         self.plan = plan
         self.parts = [Part.of(side, codes, self.plan) for side in sides]
         self.status: Texts = np.zeros(0, object)
+        self.stored: Texts | None = None  #: the ``status`` that was last stored,
+        self.turns = -1  #: and how many changes of reliability there had been by then
         self.judged_by: tuple[Mask, Mask] | None = None  #: the doubts that ``status`` was found with
 
 

@@ -19,8 +19,10 @@ from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.book import Book
 from shockgrid.columns import joined_rejects
-from shockgrid.desk.changes import Change, watched
+from shockgrid.desk.account_columns import AccountColumns, Now
+from shockgrid.desk.changes import Change
 from shockgrid.desk.holders import View, restricted
+from shockgrid.desk.kept_views import KeptViews
 from shockgrid.desk.resized import resized, rows_of
 from shockgrid.desk.runs import Runs
 from shockgrid.desk.side import Side, sides_over
@@ -28,17 +30,14 @@ from shockgrid.desk.spans import account_starts
 from shockgrid.desk.worth import Worth
 from shockgrid.engine import Plan, model_values, plan
 from shockgrid.market import Market
-from shockgrid.requirement.assemble import TERMS, Terms, account_columns, terms_of
+from shockgrid.requirement.assemble import Terms, terms_of
 from shockgrid.requirement.grouped import Grouped
 from shockgrid.requirement.margin import assignments, named_regimes, notes_of
 from shockgrid.requirement.programs import programs_of
 from shockgrid.requirement.regime import Program
-from shockgrid.requirement.reliability import doubtful, reliability, statuses
+from shockgrid.requirement.reliability import doubtful, reliability
 from shockgrid.requirement.result import MarginResult
 from shockgrid.requirement.unpriced import unpriced_charges
-from shockgrid.states import UNMOVED
-
-VIEW_ROWS_KEPT = 4_000_000  #: positions in the views that are remembered between ticks: some 600 MB
 
 
 class Live:
@@ -54,11 +53,10 @@ class Live:
     ) -> None:
         self.programs, self.backend, self._executor = programs, backend, executor
         self.sides: list[Side] = []
-        self.columns: dict[str, Any] = {}
-        self.binding: Codes = np.zeros(0, np.intp)
         self.plan: Plan
         self.values: Floats = np.zeros(0)
         self._holders: dict[str, Codes] = {}
+        self._views = KeptViews(lambda view: self._accounts.dropped(view))
         self.rebuild(book, market, None)
 
     @property
@@ -69,7 +67,12 @@ class Live:
     @property
     def terms(self) -> Terms:
         """What is known of each margin group before anything is priced."""
-        return self._terms
+        return self._accounts.terms
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns of the accounts frame, of which those of ``requirement.assemble.BRIEF`` are up to date."""
+        return self._accounts.columns
 
     def rebuild(self, book: Book, market: Market, redone: set[str] | None) -> None:
         """Lay the book over the market anew; only the portfolio groups in ``redone``, and those that
@@ -85,11 +88,13 @@ class Live:
         sides = self._sides_over(whole, values, runs, redone)
         self._take_over(whole, values, runs, sides)
         self._strays = strays
-        self._terms: Terms = terms_of(whole, chosen, [regime for regime, _ in self._assigned])
+        regimes = [regime for regime, _ in self._assigned]
+        own = any(regime.initial is not None or regime.formula is not None for regime in regimes)
+        self._accounts = AccountColumns(terms_of(whole, chosen, regimes), strays["key"], whole=own)
         self.accounts_index = pd.Index(book.accounts["account"].to_numpy(object), dtype=object)
         self._doubts: tuple[Mask, Mask] = doubtful(market)
         self._lay_out(runs.names)
-        self.columns, self.binding = self._figures(self._view_of(np.arange(len(whole.margin_groups))))
+        self._accounts.fill(self._view_of(np.arange(len(whole.margin_groups))), self._now)
 
     def reopen(self, book: Book, accounts: Codes, redone: set[str]) -> Change:
         """Another book in which these accounts (rows) hold something new in the portfolio groups ``redone``,
@@ -99,7 +104,7 @@ class Live:
         self._value(runs, market, values, redone)
         self._take_over(whole, values, runs, self._sides_over(whole, values, runs, redone))
         self._lay_out(redone)
-        return self._store(self._view_of(np.unique(whole.account_groups[accounts])))
+        return self._store(np.unique(whole.account_groups[accounts]))
 
     def _sides_over(self, whole: Plan, values: Floats, runs: Runs, redone: set[str] | None) -> list[Side]:
         kept = None if redone is None else {id(side.regime): side for side in self.sides}
@@ -108,9 +113,9 @@ class Live:
 
     def _take_over(self, whole: Plan, values: Floats, runs: Runs, sides: list[Side]) -> None:
         self.plan, self.values, self.sides, self._runs = whole, values, sides, runs
-        self._worth, self.starts = Worth(whole, values, runs.every), account_starts(whole.book)
+        self._worth, self.starts = Worth(whole, values, runs.every, self.backend), account_starts(whole.book)
         self._owned = Grouped(whole.positions.margin_groups, len(whole.margin_groups))
-        self._views: dict[frozenset[str], View] = {}
+        self._views.clear()
 
     def _lay_out(self, names: Collection[str]) -> None:
         """Which margin groups hold something in each of these portfolio groups."""
@@ -147,17 +152,12 @@ class Live:
             self._worth.value(self.plan, self.values, run)
         for side in self.sides:
             side.redo(held, resized=False)
-        if held not in self._views:
-            codes = [self._always, *(self._holders[name] for name in held)]
-            self._views[held] = self._view_of(np.unique(np.concatenate(codes)))
-            self._forget()
-        return self._store(self._views[held])
+        view = self._views.find(held, lambda: self._view_of(self._holding(held)))
+        return self._accounts.store(view, self._now, kept=True)
 
-    def _forget(self) -> None:
-        """Let go of the oldest views beyond what may be kept, but for the last."""
-        rows = [len(view.plan.positions.instruments) for view in self._views.values()]
-        while sum(rows) > VIEW_ROWS_KEPT and len(rows) > 1:
-            del self._views[next(iter(self._views))], rows[0]
+    def _holding(self, names: Collection[str]) -> Codes:
+        """The margin groups that have something in these portfolio groups."""
+        return np.unique(np.concatenate([self._always, *(self._holders[name] for name in names)]))
 
     def pay(self, book: Book, accounts: Codes) -> Change:
         """Another book that differs in the cash of these accounts (rows) alone."""
@@ -192,10 +192,11 @@ class Live:
         for run in self._runs.of(touched):
             self._worth.value(self.plan, self.values, run)
         codes = np.unique(self.plan.account_groups[accounts])
-        self._views = {
-            held: view for held, view in self._views.items() if not np.isin(codes, view.codes).any()
-        }
-        return self._store(self._view_of(codes))
+        self._views.drop_holding(codes)
+        return self._store(codes)
+
+    def _store(self, codes: Codes) -> Change:
+        return self._accounts.store(self._view_of(codes), self._now, kept=False)
 
     def _view_of(self, codes: Codes) -> View:
         own = restricted(self.plan, codes, self.starts, self._owned)
@@ -204,35 +205,17 @@ class Live:
     def _value(self, runs: Runs, market: Market, values: Floats, names: Collection[str]) -> None:
         """Put the model values of everything held in these portfolio groups into ``values`` [N]."""
         for run in runs.of(names):
-            priced = self.backend.price(run.series(market), UNMOVED)
-            values[run.layout.instruments] = self.backend.get(priced)[0]
+            values[run.layout.instruments] = run.values(market, self.backend)
 
-    def _store(self, view: View) -> Change:
-        before = watched(self.columns, view.rows)
-        columns, binding = self._figures(view)
-        for name, values in columns.items():
-            if name not in TERMS:
-                self.columns[name][view.rows] = values
-        self.binding[view.rows] = binding
-        return Change(view.codes, before)
+    @property
+    def _now(self) -> Now:
+        return Now(self.market, self._worth, self._doubts)
 
-    def _figures(self, view: View) -> tuple[dict[str, Any], Codes]:
-        terms, market = self._terms.take(view.rows), self.market
-        found = [part.figures(market, terms.rates[part.places]) for part in view.parts]
-        charges, status = self._reliability(view)
-        return account_columns(terms, found, self._worth.of(view.holdings), charges, status)
-
-    def _reliability(self, view: View) -> tuple[Floats, Texts]:
-        """Charges for what cannot be priced, base currency, and the reliability of a view's margin groups."""
-        if len(view.plan.unpriced) == 0 and view.judged_by is self._doubts:
-            return np.zeros(len(view.codes)), view.status
-        part = replace(view.plan, market=self.market)
-        lost = unpriced_charges(part)
-        charges = part.by_margin_group(lost.charges, lost.margin_groups)
-        without_spot = lost.margin_groups[lost.without_spot]
-        view.status = statuses(part, self._doubts, without_spot, self._strays["key"])
-        view.judged_by = self._doubts
-        return charges, view.status
+    def _settled(self) -> AccountColumns:
+        """All columns up to date."""
+        found, loose = self._accounts, self._accounts.loose()
+        found.settle(self._view_of(loose) if len(loose) else None, self._now)
+        return found
 
     def call_profiles(self) -> dict[str, str]:
         """Margin group -> the call profile of its program."""
@@ -242,11 +225,11 @@ class Live:
 
     def accounts(self) -> pd.DataFrame:
         """The accounts frame of ``margin()``."""
-        return pd.DataFrame({name: values.copy() for name, values in self.columns.items()})
+        return pd.DataFrame({name: values.copy() for name, values in self._settled().columns.items()})
 
     def result(self) -> MarginResult:
         """Everything that ``margin()`` would return."""
-        runs = [side.run(self.values, self._terms.rates[side.members]) for side in self.sides]
+        runs = [side.run(self.values, self.terms.rates[side.members]) for side in self.sides]
         lost = unpriced_charges(self.plan)
         _, unheld = reliability(self.plan, lost.margin_groups[lost.without_spot], self._strays["key"])
         return MarginResult(
@@ -257,5 +240,5 @@ class Live:
             notes=notes_of(self.plan, runs),
             timings={},
             runs=tuple(runs),
-            binding_runs=dict(zip(self.plan.margin_groups, self.binding.tolist(), strict=True)),
+            binding_runs=dict(zip(self.plan.margin_groups, self._accounts.binding.tolist(), strict=True)),
         )

@@ -85,24 +85,25 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     Usual are rows that all name an underlying and its spot, or all name a symbol with bid and ask, mark or
     vol, and perhaps their times: finite numbers in their ranges, names as the market spells them.
     """
-    given = list(source)
-    columns = [column for column in given if column != TIME]
-    named = [column for column in columns if column in NAMES]
-    if len(named) != 1 or len(columns) < 2 or len(set(given)) < len(given):
+    pairs = list(source.items())
+    columns = dict(pairs)
+    times = columns.pop(TIME, None)
+    named = [name for name in columns if name in NAMES]
+    if len(named) != 1 or len(columns) < 2 or len(columns) + (times is not None) < len(pairs):
         return None
-    if not _is_column(source[named[0]]):
+    if not _is_column(columns[named[0]]):
         return None
     numbers = dict[str, Floats]()
-    for column in columns:
-        if column in LIMITS:
-            values = _number(source[column], *LIMITS[column])
+    for name, column in pairs:
+        if name in LIMITS:
+            values = _number(column, *LIMITS[name])
             if values is not None:
-                numbers[column] = values
-    wanted = list(source[named[0]])
-    times = _times(source[TIME]) if TIME in source else np.full(len(wanted), np.datetime64("NaT", "ns"))
-    if times is None:
+                numbers[name] = values
+    wanted = list(columns[named[0]])
+    read = np.full(len(wanted), np.datetime64("NaT", "ns")) if times is None else _times(times)
+    if read is None:
         return None
-    lengths = {len(wanted), len(times), *(len(values) for values in numbers.values())}
+    lengths = {len(wanted), len(read), *(len(values) for values in numbers.values())}
     if len(numbers) < len(columns) - 1 or len(lengths) > 1 or not wanted:
         return None
     names = market.underlyings.names if named[0] == "underlying" else market.instruments.symbols
@@ -113,11 +114,11 @@ def plain_ticks(source: Any, market: Market, directory: Directory) -> PlainTicks
     if (places < 0).any():
         return None
     if named[0] == "symbol":
-        return _quotes(places, numbers, times, market)
+        return _quotes(places, numbers, read, market)
     if numbers.keys() != {"spot"}:
         return None
     blank = np.full(len(wanted), np.nan)
-    return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank, times)
+    return PlainTicks(places, np.full(len(wanted), -1, np.intp), numbers["spot"], blank, blank, read)
 
 
 def _is_column(column: Any) -> bool:

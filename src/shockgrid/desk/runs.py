@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends.contract import Series
+from shockgrid.backends.again import FindsAgain, same_terms
+from shockgrid.backends.contract import Backend, Series
 from shockgrid.engine import Plan
 from shockgrid.layout import Layout
 from shockgrid.market import Market
 from shockgrid.market_series import moved_series, series
 from shockgrid.requirement.grouped import Grouped
+from shockgrid.states import UNMOVED
 
 RUN_ROWS_KEPT = 4_000_000  #: positions in the runs that are remembered: some 200 MB
 
@@ -31,6 +33,7 @@ class Run:
         self.layout = layout.part(*groups, layout.market)
         self._market = layout.market
         self._series: Series | None = None
+        self._values: tuple[Series, Callable[[Series], Floats]] | None = None
 
     @property
     def size(self) -> int:
@@ -46,6 +49,18 @@ class Run:
             known = moved_series(known, self._market, market, rows)
         self._market, self._series = market, known
         return known
+
+    def values(self, market: Market, backend: Backend) -> Floats:
+        """The model values [n] of its instruments in this market."""
+        columns = self.series(market)
+        known = self._values
+        if isinstance(backend, FindsAgain) and (known is None or not same_terms(known[0], columns)):
+            again = backend.values_again(columns)
+            known = self._values = None if again is None else (columns, again)
+        if known is not None:
+            return known[1](columns)
+        found: Floats = backend.get(backend.price(columns, UNMOVED))[0]
+        return found
 
     @cached_property
     def sizes(self) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.backends.contract import Backend
 from shockgrid.desk.joint import JointIndex
+from shockgrid.desk.joint_rows import JointLeaves
 from shockgrid.desk.resized import resized, rows_of
 from shockgrid.desk.runs import Runs
 from shockgrid.desk.side_rows import FoldedRows
@@ -45,15 +47,19 @@ class Side:
         executor: Executor | None,
     ) -> None:
         self.regime, self.members = regime, members
-        self.starts = account_starts(plan.book)
         self.owned = Grouped(plan.positions.margin_groups, len(plan.margin_groups))
         self._grouped: dict[str, Grouped] = {}
         evaluator = Evaluator(plan, regime, backend, values)
         self._kept = (
             WorstColumns(evaluator, runs, executor)
-            if WorstColumns.serve(evaluator)
+            if WorstColumns.serve(evaluator, executor)
             else FoldedRows(evaluator)
         )
+
+    @cached_property
+    def starts(self) -> Codes:
+        """The ``account_starts`` of its plan's book, which no update of a side moves."""
+        return account_starts(self.plan.book)
 
     @property
     def evaluator(self) -> Evaluator:
@@ -121,21 +127,29 @@ class Side:
         """Work out these portfolio groups again, those of them it has; see ``FoldedRows.redo``."""
         return self._kept.redo(names, resized=resized)
 
+    def settle(self) -> None:
+        """Work out what no requirement depends on, where that was put off."""
+        if isinstance(self._kept, WorstColumns):
+            self._kept.settle()
+
     def run(self, values: Floats, rates: Floats) -> Run:
         """All that a full calculation finds; ``rates`` [M] are those of its margin groups' currencies."""
-        rows = self._kept.joint_rows() if isinstance(self._kept, FoldedRows) else None
+        rows = self._kept.joint_rows()
         found = total(self.evaluator, self._kept.results(), rows, values, rates)
         return Run(self.evaluator, found, values, rates)
 
-    def joint_index(self, codes: Codes) -> JointIndex | None:
-        """See ``FoldedRows.joint_index``; codes are those of its own plan."""
-        return self._kept.joint_index(codes) if isinstance(self._kept, FoldedRows) else None
+    def joint_index(self, codes: Codes) -> JointIndex | JointLeaves | None:
+        """Where the rows of these margin groups (ascending, of its own plan) stand under one joint worst,
+        None where there is none; for as long as no row moves."""
+        return self._kept.joint_index(codes)
 
-    def joint_worst(self, index: JointIndex | None) -> Reduced | None:
+    def joint_worst(self, index: JointIndex | JointLeaves | None) -> Reduced | None:
         """What the joint rows of the margin groups of an index are reduced to."""
-        if index is None or not isinstance(self._kept, FoldedRows):
-            return None
-        return self._kept.joint_worst(index)
+        if isinstance(index, JointLeaves) and isinstance(self._kept, WorstColumns):
+            return self._kept.joint_worst(index)
+        if isinstance(index, JointIndex) and isinstance(self._kept, FoldedRows):
+            return self._kept.joint_worst(index)
+        return None
 
 
 #: Regimes and the names of their margin groups, None for all.

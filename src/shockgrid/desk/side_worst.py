@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import replace
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from shockgrid.arrays import Codes
+from shockgrid.arrays import Codes, Floats
+from shockgrid.backends.again import FindsAgain, same_terms
 from shockgrid.backends.batch import Batch, Worst
+from shockgrid.backends.contract import Series
+from shockgrid.desk.joint_rows import JointLeaves, JointRows
 from shockgrid.desk.runs import Run, Runs
 from shockgrid.desk.spans import rows_of_accounts
 from shockgrid.market_states import MarketStates
 from shockgrid.requirement.collect import Collected, NodeColumns
 from shockgrid.requirement.evaluate import Evaluator
 from shockgrid.requirement.priced import PortfolioResult
+from shockgrid.requirement.reducers import Reduced
 from shockgrid.requirement.regime import Leaves
 from shockgrid.whole_firm import worst_of
+
+Again: TypeAlias = Callable[[Series], None]
 
 
 class WorstColumns:
     """What ``Evaluator.run`` finds without rows, for all leaves of a plan in canonical order."""
 
     @staticmethod
-    def serve(evaluator: Evaluator) -> bool:
-        """Whether the worst losses are all that is asked, and scenarios with the same tag stand together."""
+    def serve(evaluator: Evaluator, executor: Executor | None = None) -> bool:
+        """Whether the worst losses, and rows as ``JointRows`` keep them, are all that is asked, and scenarios
+        with the same tag stand together."""
         tags = [evaluator.scenarios.tags[place] for place in evaluator.other]
-        return evaluator.reducible and len(list(groupby(tags))) == len(set(tags))
+        asked = evaluator.reducible or JointRows.serve(evaluator, executor)
+        return asked and len(list(groupby(tags))) == len(set(tags))
 
     def __init__(self, evaluator: Evaluator, runs: Runs, executor: Executor | None = None) -> None:
         plan, layout = evaluator.plan, evaluator.plan.relaid()
         groups = [group for groups in plan.portfolios for group in groups]
         count, units = len(layout.leaves), len(layout.instruments)
         self.evaluator, self._executor = evaluator, executor
+        self._unsummed = set[str]()  #: portfolio groups whose positions' own losses are not yet added up
         self.hold(runs)
         self._longs, self._shorts = np.zeros(units), np.zeros(units)
         self._rest = np.zeros((count, len(evaluator.other)), order="F")  # read column by column
@@ -60,19 +69,27 @@ class WorstColumns:
         )
         charges = np.zeros(count)
         nodes = NodeColumns(leaves.margin_groups, leaves.losses, leaves.scenarios, charges, self._shown)
-        self.found = Collected(leaves, np.zeros(count), charges, nodes, nodes, None)
+        self.joint: JointRows | None = None
+        top = nodes
+        if not evaluator.reducible:
+            self.joint, top = JointRows(evaluator, runs, layout.leaves), NodeColumns.of([])
+        self.found = Collected(leaves, np.zeros(count), charges, top, nodes, None)
 
     def hold(self, runs: Runs) -> None:
         """Take over other quantities in the same places."""
+        if self._unsummed:
+            self.settle()
         self.runs = runs
-        self._batches: WeakKeyDictionary[Run, tuple[MarketStates, Batch]] = WeakKeyDictionary()
+        self._batches: WeakKeyDictionary[Run, tuple[MarketStates, Batch, Again | None]] = WeakKeyDictionary()
 
     def build(self, kept: WorstColumns | None, redone: Collection[str]) -> None:
         """Find all, but take over from ``kept`` the portfolio groups that are not to be ``redone``."""
         if kept is None:
             self._find(self.runs.every)
             self._charge(self.runs.every)
+            self._unsummed.update(self.runs.names)
             return
+        kept.settle()
         names, there = self.runs.names, set(kept.runs.names).difference(redone)
         known = [name for name in names if name in there]
         mine, theirs = self.runs.places(known), kept.runs.places(known)
@@ -82,6 +99,8 @@ class WorstColumns:
         )
         for column, given in zip(self._by_leaf(), kept._by_leaf(), strict=True):
             column[to] = given[of]
+        if self.joint is not None and kept.joint is not None:
+            self.joint.take_over(kept.joint, known)
         to, of = (
             rows_of_accounts(runs.column_starts, places)
             for runs, places in ((self.runs, mine), (kept.runs, theirs))
@@ -93,6 +112,7 @@ class WorstColumns:
     def redo(self, names: Collection[str], *, resized: bool) -> bool:
         """Find these portfolio groups again, those of them that the plan has; ``resized`` says whether
         quantities have changed, and not the market alone. No row moves."""
+        self._unsummed.update(names)
         for run in self.runs.of(names):
             self._find(run)
             if resized:
@@ -104,43 +124,72 @@ class WorstColumns:
         leaves = self.found.leaves
         losses, scenarios = leaves.losses.copy(), leaves.scenarios.copy()  # updates write into these
         found = Worst(losses, scenarios, self._rest.copy(), self._longs.copy(), self._shorts.copy())
-        return list(self.evaluator.results(found))
+        results = list(self.evaluator.results(found))
+        return results if self.joint is None else [result._replace(nodes=[]) for result in results]
+
+    def joint_index(self, codes: Codes) -> JointLeaves | None:
+        """See ``Side.joint_index``."""
+        return None if self.joint is None else self.joint.index(codes)
+
+    def joint_rows(self) -> Floats | None:
+        """P&L [M, S] of all margin groups under one joint worst."""
+        return None if self.joint is None else self.joint.sums()
+
+    def joint_worst(self, index: JointLeaves) -> Reduced | None:
+        """What the joint rows of these margin groups are reduced to."""
+        return None if self.joint is None else self.joint.worst(index)
+
+    def settle(self) -> None:
+        """Sum what single positions lose, where that was put off."""
+        for run in self.runs.of(self._unsummed):
+            both = np.concatenate([self._longs[run.columns], self._shorts[run.columns]])
+            self.found.stand_alone[run.leaves] = run.by_leaf.sums(run.sizes * both.take(run.held_sides))
+        self._unsummed.clear()
 
     def _find(self, run: Run) -> None:
-        leaves, states = self.found.leaves, self.evaluator.standard_states
-        found = worst_of(
-            self._batch(run),
-            len(self.evaluator.standard),
-            self.evaluator.backend,
-            units=True,
-            executor=self._executor,
-        )
-        if len(found.losses) == 0:  # nothing is held, and a batch of nothing has no scenarios
+        leaves, states, rows = self.found.leaves, self.evaluator.standard_states, run.leaves
+        if rows.start == rows.stop:  # nothing is held, and a batch of nothing has no scenarios
             return
-        rows = run.leaves
-        leaves.losses[rows], leaves.scenarios[rows], self._rest[rows] = (
-            found.losses,
-            found.scenarios,
-            found.rest,
+        into = Worst(
+            leaves.losses[rows],
+            leaves.scenarios[rows],
+            self._rest[rows],
+            self._longs[run.columns],
+            self._shorts[run.columns],
         )
-        places = self._shown[rows] * len(states.scenarios) + found.scenarios
+        batch, again = self._batch(run, into)
+        if again is not None:
+            again(batch.series)
+        else:
+            standard, backend = len(self.evaluator.standard), self.evaluator.backend
+            found = worst_of(batch, standard, backend, units=True, executor=self._executor)
+            for column, values in zip(into, found, strict=True):
+                column[:] = values
+        places = self._shown[rows] * len(states.scenarios) + into.scenarios
         leaves.price_shocks[rows] = states.spot_shocks.take(places)
         leaves.vol_shocks[rows] = states.vol_shocks.take(places)
-        self._longs[run.columns], self._shorts[run.columns] = found.longs, found.shorts
-        alone = run.sizes * np.concatenate([found.longs, found.shorts]).take(run.held_sides)
-        self.found.stand_alone[rows] = run.by_leaf.sums(alone)
 
     def _charge(self, run: Run) -> None:
         groups = islice(self.evaluator.plan.class_groups(), *run.groups)
         parts = [np.zeros(0), *(self.evaluator.charges(group) for group in groups)]
         self.found.charges[run.leaves] = np.concatenate(parts)
 
-    def _batch(self, run: Run) -> Batch:
+    def _batch(self, run: Run, into: Worst) -> tuple[Batch, Again | None]:
+        """The batch of a run over the market as it is, and who finds its worst losses into these arrays."""
         states, series = self.evaluator.states, run.series(self.evaluator.plan.market)
-        known = self._batches.get(run)
-        if known is None or known[0] is not states:
-            known = self._batches[run] = states, run.layout.batch(states)
-        return replace(known[1], series=series)
+        known, backend = self._batches.get(run), self.evaluator.backend
+        if known is not None and known[0] is states and same_terms(known[1].series, series):
+            return replace(known[1], series=series), known[2]
+        if known is not None and known[0] is states:
+            batch = replace(known[1], series=series)
+        else:
+            batch = replace(run.layout.batch(states), series=series)
+        again = None
+        if self._executor is None and isinstance(backend, FindsAgain):
+            rows = None if self.joint is None else self.joint.addresses[run.leaves]
+            again = backend.worst_again(batch, len(self.evaluator.standard), into, rows)
+        self._batches[run] = states, batch, again
+        return batch, again
 
     def _by_leaf(self) -> tuple[Any, ...]:
         leaves = self.found.leaves

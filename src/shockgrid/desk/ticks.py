@@ -181,6 +181,8 @@ def _last(
         return rows, 0
     late = times[rows] < known[codes[rows]]  # NaT is neither
     rows = rows[~late]
+    if len(rows) < 2:
+        return rows, int(late.sum())
     _, last = np.unique(codes[rows][::-1], return_index=True)
     return rows[::-1][last], int(late.sum())
 

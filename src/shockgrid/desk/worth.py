@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
+from shockgrid.backends.again import FindsAgain
+from shockgrid.backends.contract import Backend
 from shockgrid.desk.runs import Run
 from shockgrid.desk.spans import run_of
 from shockgrid.engine import Plan, Positions
@@ -32,7 +34,8 @@ class Holdings(NamedTuple):
 class Worth:
     """What ``requirement.equity.equity`` sums, to the last bit, for the margin groups that are asked for."""
 
-    def __init__(self, plan: Plan, values: Floats, every: Run) -> None:
+    def __init__(self, plan: Plan, values: Floats, every: Run, backend: Backend) -> None:
+        self._backend = backend
         self._leaf_of, self._leaf_groups = equity_leaves(plan)
         self._sums = np.zeros((2, len(self._leaf_groups)))
         self._by_group = Grouped(self._leaf_groups, len(plan.margin_groups))
@@ -56,13 +59,19 @@ class Worth:
         if rows.start == rows.stop:
             return
         first, last = int(self._leaf_of[rows.start]), int(self._leaf_of[rows.stop - 1])
-        count, paid = last - first + 1, self._paid[rows]
+        paid, layout = self._paid[rows], run.layout
+        into = self._sums[:, first : last + 1]
+        model = values.take(instruments)
+        prices = np.stack([mark_values(plan, model, instruments), model])
         # leaves are the layout's, but where two class groups of one name stand side by side
-        leaves = run.by_leaf if count == run.by_leaf.size else Grouped(self._leaf_of[rows] - first, count)
-        model, places = values.take(instruments), run.layout.held_places
-        for place, prices in enumerate((mark_values(plan, model, instruments), model)):
-            worth = worth_of(run.layout.weights, prices.take(places), paid)
-            self._sums[place, first : last + 1] = leaves.sums(worth)
+        own = into.shape[1] == len(layout.leaves)
+        if own and isinstance(self._backend, FindsAgain):
+            places, starts = layout.held_places, layout.leaf_positions
+            into[:] = self._backend.leaf_worth(starts, places, layout.weights, paid, prices)
+            return
+        leaves = run.by_leaf if own else Grouped(self._leaf_of[rows] - first, into.shape[1])
+        for sums, kind in zip(into, prices, strict=True):
+            sums[:] = leaves.sums(worth_of(layout.weights, kind.take(layout.held_places), paid))
 
     def holdings(self, codes: Codes) -> Holdings:
         """The leaves of these margin groups, ascending."""

@@ -21,6 +21,11 @@ from shockgrid.requirement.unpriced import unpriced_charges
 SHOWN = ("worst_scenario", "worst_price_shock", "worst_vol_shock")
 INITIAL = ("initial_requirement",)
 TERMS = ("margin_group", "minimum_equity", "exchange_regime", "currency")  #: columns that are ``Terms``
+#: Columns that follow from requirement and equity alone, in the order of the frame.
+BRIEF = (
+    *("equity_at_marks", "equity_at_model", "exchange_requirement", "house_requirement", "requirement"),
+    *("excess", "below_minimum_equity", "unpriced", "requirement_low", "requirement_high", "reliability"),
+)
 _BINDING = np.array(["exchange", "house"], object)
 _TOTALS = ("requirement", "requirement_zero_offsets", *INITIAL)
 
@@ -104,6 +109,34 @@ def terms_of(whole: Plan, programs: Sequence[Program], regimes: Sequence[Any]) -
     )
 
 
+def brief_columns(
+    terms: Terms, found: Sequence[Figures], worth: Equity, charges: Floats, status: Texts
+) -> tuple[dict[str, Any], Codes]:
+    """The columns ``BRIEF`` of the accounts frame, and the run that binds, [M]; see ``account_columns``.
+
+    Of what the runs found the requirement alone is looked at.
+    """
+    exchange, house = (_requirement(found, runs) for runs in (terms.exchange_runs, terms.house_runs))
+    house_binds = np.isnan(exchange) | (np.nan_to_num(house, nan=-1.0) > exchange)
+    charges, at_marks = charges / terms.rates, worth.at_marks / terms.rates
+    low = np.where(house_binds, house, exchange)
+    requirement = low + charges
+    columns: dict[str, Any] = {
+        "equity_at_marks": at_marks,
+        "equity_at_model": worth.at_model / terms.rates,
+        "exchange_requirement": exchange + charges,
+        "house_requirement": house + charges,
+        "requirement": requirement,
+        "excess": at_marks - requirement,
+        "below_minimum_equity": at_marks < terms.minimums,
+        "unpriced": charges,
+        "requirement_low": low,
+        "requirement_high": requirement,
+        "reliability": status,
+    }
+    return columns, np.where(house_binds, terms.house_runs, terms.exchange_runs)
+
+
 def account_columns(
     terms: Terms, found: Sequence[Figures], worth: Equity, charges: Floats, status: Texts
 ) -> tuple[dict[str, Any], Codes]:
@@ -111,34 +144,25 @@ def account_columns(
 
     ``worth`` and ``charges`` (of unpriced rows) are in the base currency. The exchange binds on a tie.
     """
-    exchange, house = (_requirement(found, runs) for runs in (terms.exchange_runs, terms.house_runs))
-    house_binds = np.isnan(exchange) | (np.nan_to_num(house, nan=-1.0) > exchange)
-    runs = np.where(house_binds, terms.house_runs, terms.exchange_runs)
+    brief, runs = brief_columns(terms, found, worth, charges, status)
     binding = _binding_columns(found, runs)
-    charges, at_marks = charges / terms.rates, worth.at_marks / terms.rates
-    low = binding["requirement"]
     lines = [*LINES, *[name for name in binding if name not in (*LINES, *SHOWN, *STRESS_LINES, *_TOTALS)]]
+    leading, closing = BRIEF[: BRIEF.index("excess")], BRIEF[BRIEF.index("requirement_low") :]
     columns: dict[str, Any] = {
         "margin_group": terms.names,
-        "equity_at_marks": at_marks,
-        "equity_at_model": worth.at_model / terms.rates,
-        "exchange_requirement": exchange + charges,
-        "house_requirement": house + charges,
-        "requirement": low + charges,
-        "binding": _BINDING[house_binds.astype(np.intp)],
-        **{name: binding[name] + charges for name in INITIAL if name in binding},
-        "excess": at_marks - (low + charges),
-        "below_minimum_equity": at_marks < terms.minimums,
+        **{name: brief[name] for name in leading},
+        "binding": _BINDING[(runs == terms.house_runs).astype(np.intp)],
+        **{name: binding[name] + brief["unpriced"] for name in INITIAL if name in binding},
+        "excess": brief["excess"],
+        "below_minimum_equity": brief["below_minimum_equity"],
         "minimum_equity": terms.minimums,
         "exchange_regime": terms.exchange_regimes,
         "call_profile": terms.call_profiles,
         **{name: binding[name] for name in (*SHOWN, *lines)},
-        "unpriced": charges,
-        "requirement_zero_offsets": binding["requirement_zero_offsets"] + charges,
+        "unpriced": brief["unpriced"],
+        "requirement_zero_offsets": binding["requirement_zero_offsets"] + brief["unpriced"],
         **{name: binding[name] for name in STRESS_LINES},
-        "requirement_low": low,
-        "requirement_high": low + charges,
-        "reliability": status,
+        **{name: brief[name] for name in closing},
         "currency": terms.currencies,
     }
     return columns, runs

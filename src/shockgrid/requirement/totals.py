@@ -156,8 +156,10 @@ def totals_of(
         Grouped(found.unoffset.margin_groups, size),
     )
     class_sum, alone = of_leaves.sums(leaves.losses), of_leaves.sums(found.stand_alone)
-    scan, top_up = _scan(of_nodes, nodes)
-    unoffset = scan + top_up if found.unoffset is nodes else np.add(*_scan(of_unoffset, found.unoffset))
+    scan, top_up = scanned(of_nodes, nodes.losses, nodes.charges)
+    unoffset, parts = scan + top_up, found.unoffset
+    if parts is not nodes:
+        unoffset = np.add(*scanned(of_unoffset, parts.losses, parts.charges))
     requirement, extra, figures = required(regime, context, scan + top_up)
     initial = None
     if regime.initial is not None:
@@ -251,9 +253,9 @@ def _applied(
     return running, lines
 
 
-def _scan(grouped: Grouped, nodes: NodeColumns) -> tuple[Floats, Floats]:
+def scanned(grouped: Grouped, losses: Floats, charges: Floats) -> tuple[Floats, Floats]:
     """Sum of the reduced losses and of the minimum top-ups, [M] each."""
-    scan = grouped.sums(nodes.losses)
-    if not nodes.charges.any():
+    scan = grouped.sums(losses)
+    if not charges.any():
         return scan, np.zeros(len(scan))
-    return scan, grouped.sums(np.maximum(nodes.charges - nodes.losses, 0.0))
+    return scan, grouped.sums(np.maximum(charges - losses, 0.0))
