@@ -21,7 +21,8 @@ from shockgrid.backends._native_library import Library, pointer, whole
 from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy_grid_frame import Contracts
 from shockgrid.backends._numpy_grid_solve import solve
-from shockgrid.backends._numpy_premium import SCHEMES, Scheme, build
+from shockgrid.backends._numpy_premium import build, lanes_of
+from shockgrid.backends.premium_effort import SHAPES, efforts_for, shapes_for
 from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import BackendUnavailable
 from shockgrid.io.synthetic import synthetic_policy, synthetic_tables
@@ -121,19 +122,30 @@ def test_arrays_of_options(benchmark: Any, native: NativeBackend) -> None:
     )
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=["short", "usual", "fine"])
-def test_premium_tables(benchmark: Any, native: NativeBackend, scheme: Scheme) -> None:
-    """Premium tables of 256 expiries, vols of 12.5-200 %, native against NumPy, on one thread."""
+#: Up to so many years at the rates and vols drawn: the shapes and efforts that weeks, months and years need.
+LIVES = {"short": 0.15, "usual": 0.6, "long": 3.0}
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_premium_tables(benchmark: Any, native: NativeBackend, life: str) -> None:
+    """Premium tables of 256 expiries, vols of 1.25-80 %, native against NumPy, on one thread."""
     rng, count = np.random.default_rng(1), 256
-    years, rates = rng.uniform(0.02, 1.0, count), rng.uniform(0.01, 0.06, count)
-    terms = (years, rates, rng.uniform(0.0, 0.04, count), rng.integers(0, 2, count))
+    years, rates = rng.uniform(0.1, 1.0, count) * LIVES[life], rng.uniform(0.01, 0.06, count)
+    terms = (years, rates, rng.uniform(0.0, 0.04, count), rng.integers(1, 3, count))
+    lanes = [
+        (lanes_of(*(column[rows] for column in terms), shape), shape)
+        for number, shape in enumerate(SHAPES)
+        for rows in (np.flatnonzero(shapes_for(*terms) == number),)
+    ]
+    parts = [(puts, efforts_for(puts), shape) for puts, shape in lanes]
     builder = NativeBuilder(Library(native.instruction_set))
-    own, other = builder(*terms, scheme), build(*terms, scheme)
-    powers = np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, 41), scheme.gaps - 1)
-    gaps = np.einsum("vmg,tg->vmt", own.coefficients - other.coefficients, powers)
-    assert np.abs(gaps).max() <= ERROR_PER_STRIKE
-    numpy_seconds = seconds_of(lambda: build(*terms, scheme), 5)
-    benchmark.pedantic(lambda: builder(*terms, scheme), rounds=50, warmup_rounds=1)
+    for part in parts:
+        own, other = builder(*part), build(*part)
+        powers = np.polynomial.polynomial.polyvander(np.linspace(-1.0, 1.0, 41), part[2].gaps - 1)
+        gaps = np.einsum("vmg,tg->vmt", own.coefficients - other.coefficients, powers)
+        assert np.abs(gaps).max(initial=0.0) <= ERROR_PER_STRIKE
+    numpy_seconds = seconds_of(lambda: [build(*part) for part in parts], 5)
+    benchmark.pedantic(lambda: [builder(*part) for part in parts], rounds=50, warmup_rounds=1)
     seconds = benchmark.stats.stats.min
     benchmark.extra_info.update(
         instruction_set=native.instruction_set,

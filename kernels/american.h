@@ -14,9 +14,11 @@ namespace SHOCKGRID_NAMESPACE {
 constexpr int TABLE_VOLS = 16, TABLE_GAPS = 16;
 // Distances from the boundary are in deviations and a sixth of what the spot falls by: _numpy_premium.FARTHEST.
 constexpr double FARTHEST_GAP = 6.0;
+// t = GAP_TOP - GAP_SCALE / (z + GAP_POLE) goes from -1 to 1 with z: see _numpy_premium.t_of.
+constexpr double GAP_POLE = 3.0, GAP_SCALE = 9.0, GAP_TOP = 2.0;
 // The ranges of vol_ranges.py.
-constexpr int TABLE_RANGES = 4;
-constexpr double SMALLEST_TABLE_VOL = 0.002, LARGEST_TABLE_VOL = 0x1.fffffffffffffp+2;
+constexpr int TABLE_RANGES = 5;
+constexpr double SMALLEST_TABLE_VOL = 0.002, LARGEST_TABLE_VOL = 0x1.fffffffffffffp+5;
 constexpr int NO_TABLE_HERE = -1;
 
 // ``Kept`` of _numpy_store.py: coefficients [count, TABLE_VOLS, TABLE_GAPS], boundaries [count, TABLE_VOLS], and
@@ -59,8 +61,9 @@ template <class Number> struct VolPlace {
 };
 template <class Number> SHOCKGRID_INLINE VolPlace<Number> place_of_vol(Number vol) {
   // lower ends of the ranges above the first, and 2 / log(upper end / lower end) of all
-  constexpr double edges[] = {0.0125, 0.1, 0.8};
-  constexpr double scales[] = {1.0913566679372915, 0.9617966939259757, 0.9617966939259757, 0.8685889638065035};
+  constexpr double edges[] = {0.0125, 0.1, 0.8, 8.0};
+  constexpr double scales[] = {1.0913566679372915, 0.9617966939259757, 0.9617966939259757, 0.8685889638065035,
+                               0.9617966939259757};
   vol = lesser(greater(vol, Number(SMALLEST_TABLE_VOL)), Number(LARGEST_TABLE_VOL));
   Number range = 0.0, lower = SMALLEST_TABLE_VOL, scale = scales[0];
   SHOCKGRID_UNROLL
@@ -190,7 +193,7 @@ SHOCKGRID_INLINE Number american_value(
     Number european, const Exercise<Number>& exercise, const Premium<Number>& premium) {
   const Number z = fused(exercise.log, premium.inverse, -premium.boundary);
   const Number inside = lesser(greater(z, Number(0.0)), Number(FARTHEST_GAP));
-  const Number t = square_root(inside * (4.0 / FARTHEST_GAP)) - 1.0, square = t * t;
+  const Number t = GAP_TOP - GAP_SCALE / (inside + GAP_POLE), square = t * t;
   Number odd = premium.coefficients[0], even = premium.coefficients[1];
   SHOCKGRID_UNROLL
   for (int k = 2; k < TABLE_GAPS; k += 2) {

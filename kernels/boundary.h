@@ -14,9 +14,10 @@ struct Plan {
   long long nodes, points, steps, premium_points, vols, gaps, first_newton_steps, newton_steps;
   double fp_a_drift, flat_drift, fp_b_stride, farthest, early_slope;
   const double* times;  // [nodes] time left / life, the longest first
-  const double *abscissae, *weights;  // [points] in y, and of d(y**2)
+  const double *abscissae, *inverses, *weights;  // [points] in y, 1 / y, and of d(y**2)
   const double *left, *rows;  // [nodes, points] time left / life, [nodes, points, nodes] interpolation
-  const double *premium_abscissae, *premium_weights, *premium_rows;  // [premium_points], the last by [nodes]
+  const double *premium_abscissae, *premium_inverses, *premium_weights;  // [premium_points]
+  const double* premium_rows;  // [premium_points, nodes]
   const double* distances;  // [gaps] from the boundary, in deviations
   // [gaps, gaps] from values to Chebyshev series, and from those to powers; [vols, vols] from values to series
   const double *chebyshev_matrix, *power_matrix, *vol_matrix;
@@ -59,18 +60,45 @@ template <class Number> struct Node {
   }
 };
 
-// ``normal_of`` with the polynomial cut after degree 11: N(-|x|) is right to 5e-9 of it, enough for a boundary.
-template <class Number> SHOCKGRID_INLINE Normal<Number> rough_normal_of(Number x) {
-  constexpr double pole = 4.5, middle = 1.290322580645161290323, stretch = 10.30645161290322580645;
+// ``normal_density`` with a polynomial of degree 9: right to 2e-14 of it.
+template <class Number> SHOCKGRID_INLINE Number rough_density(Number a) {
   constexpr double coefficients[] = {
-      -7.536994432221550135e-6, -0.00003478504162290706591, 0.000217311487644765381, -0.00005998806142456326631,
-      -0.00297070539861479689, 0.01598805083949774939, -0.05267152014756642339, 0.1306883719656809281,
-      -0.2615629097267496311, 0.4358406201532694013, -0.6141422237711102676, 0.7364401437319745367,
+      1.020869083593037070728e-7, 0.000001325964625027045016594, 0.00001525265725718604208566,
+      0.0001540343374622419586339, 0.001333355823017062652024,   0.009618129193942167523799,
+      0.05550410866444767991327,   0.2402265069564030047075,     0.6931471805599499835928,
+      1.0,
   };
-  const Number a = lesser(DENSITY_SCALE * magnitude(x), Number(FARTHEST));
-  const Number inverse = 1.0 / (a + pole), bell = normal_density(a);
+  const Number whole = fused(-a, a, Number(MAGIC));
+  const Number part = fused(-a, a, -(whole - MAGIC));
+  const Number mantissa = halved_polynomial(part, coefficients);
+  return number_of<Number>(bits_of(mantissa) + (bits_of(whole) << EXPONENT_SHIFT)) - DENSITY_AT_FARTHEST;
+}
+
+// A distance from the mean in the units of ``rough_density``.
+template <class Number> SHOCKGRID_INLINE Number rough_distance(Number x) {
+  return lesser(DENSITY_SCALE * magnitude(x), Number(FARTHEST));
+}
+
+// The pole of the Moebius map of ``normal_of``.
+constexpr double ROUGH_POLE = 4.5;
+
+// The polynomial of ``normal_of`` cut after degree 9, for 1 / (a + ROUGH_POLE): N(-|x|) is right to 2e-7 of it and to
+// 2e-8, enough for a premium and more than enough for a boundary.
+template <class Number> SHOCKGRID_INLINE Number rough_ratio(Number inverse) {
+  constexpr double middle = 1.290322580645161290323, stretch = 10.30645161290322580645;
+  constexpr double coefficients[] = {
+      0.000196584752956156118146, -0.0001469506654818309310898, -0.002949978663926187627236,
+      0.01606414311804785859454,  -0.05268058809399268994158,   0.130661196151913031977,
+      -0.2615612904506020835234,  0.4358440171299903883161,     -0.6141423047349176449661,
+      0.7364400757924401170049,
+  };
   const Number u = fused(inverse, Number(-stretch), Number(middle));
-  const Number tail = bell * (inverse * halved_polynomial(u, coefficients));
+  return inverse * halved_polynomial(u, coefficients);
+}
+
+template <class Number> SHOCKGRID_INLINE Normal<Number> rough_normal_of(Number x) {
+  const Number a = rough_distance(x), bell = rough_density(a);
+  const Number tail = bell * rough_ratio(1.0 / (a + ROUGH_POLE));
   return {select(x < Number(0.0), tail, 1.0 - tail), bell};
 }
 
@@ -146,7 +174,7 @@ template <class Number> struct Quotient {
     const Normal<Number> above = rough_normal_of(high);
     if (of_density) {
       const Number scale = ONE_BY_ROOT_OF_TWO_PI * inverse;
-      top = fused(earned, bell_of(low) * scale, top);
+      top = fused(earned, rough_density(rough_distance(low)) * scale, top);
       bottom = fused(paid, fused(above.bell, scale, above.below), bottom);
     } else {
       top = fused(earned, rough_normal_of(low).below, top);
@@ -190,7 +218,7 @@ SHOCKGRID_NO_INLINE void iterate(
         const long long at = k * plan.points + j;
         const double y = plan.abscissae[j];
         const Number past = between(plan.rows + at * plan.nodes, squares, plan.nodes, limit);
-        const Number spread = y * node.deviation, inverse = node.inverse * (1.0 / y);
+        const Number spread = y * node.deviation, inverse = node.inverse * plan.inverses[j];
         const Number low = fused(node.drift, Number(y * y), logs[k] - past) * inverse - 0.5 * spread;
         sum.template add<of_density>(low, low + spread, flows.earned[at], flows.paid[at], inverse);
       }
@@ -210,9 +238,11 @@ SHOCKGRID_INLINE void solve(const Plan& plan, const Put<Number>& put, Number lim
   Number begun[MOST_NODES], far[MOST_NODES];
   start(plan, put, limit, begun);
   for (long long k = 0; k < plan.nodes; ++k) far[k] = begun[k];
-  const Flows<Number> flows(plan, put);
-  if (any(!beyond_a)) iterate<true>(plan, put, flows, limit, begun);
-  if (any(beyond_a)) iterate<false>(plan, put, flows, limit, far);
+  if (plan.steps) {
+    const Flows<Number> flows(plan, put);
+    if (any(!beyond_a)) iterate<true>(plan, put, flows, limit, begun);
+    if (any(beyond_a)) iterate<false>(plan, put, flows, limit, far);
+  }
   const Number lowest = perpetual(put);
   for (long long k = 0; k < plan.nodes; ++k) {
     const Number gap = select(flat, lowest, select(beyond_a, far[k], begun[k])) - limit;

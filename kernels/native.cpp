@@ -85,19 +85,20 @@ SHOCKGRID_EXPORT(shockgrid_risk_arrays)
   return any_nan(pnl, leaves * scenarios) ? NOT_A_NUMBER : DONE;
 }
 
-// Premium tables of puts of strike 1: coefficients [vols, count, gaps] and boundaries [vols, count].
+// Premium tables of puts of strike 1: coefficients [count, vols, gaps] and boundaries [count, vols]. A plan for each
+// of the efforts, which are below MOST_EFFORTS.
 SHOCKGRID_EXPORT(shockgrid_premium_tables)
-(const Plan* plan, long long count, const double* years, const double* vols, const double* rates,
- const double* yields, double* coefficients, double* boundaries) {
-  const long long puts = count * plan->vols;
+(const Plan* plans, long long count, const double* years, const double* vols, const double* rates,
+ const double* yields, const unsigned char* efforts, double* coefficients, double* boundaries) {
+  const long long puts = count * plans->vols;
   bool good = all_finite(yields, puts);
   const double* const positive[] = {years, vols, rates};
   for (const double* column : positive) good = good && all_above_zero(column, puts);
   if (!good) return NOT_FINITE;
   Buffer<Group<Number>> group(1, good);
   if (!good) return NO_MEMORY;
-  build_tables(*plan, {years, vols, rates, yields}, count, *group.items, coefficients, boundaries);
-  const bool bad = any_nan(coefficients, puts * plan->gaps) || any_nan(boundaries, puts);
+  build_tables(plans, {years, vols, rates, yields, efforts}, count, *group.items, coefficients, boundaries);
+  const bool bad = any_nan(coefficients, puts * plans->gaps) || any_nan(boundaries, puts);
   return bad ? NOT_A_NUMBER : DONE;
 }
 

@@ -19,13 +19,15 @@ extern "C" __global__ void __launch_bounds__(128) exercise_boundaries(
   }
 }
 
-// Powers of t and, behind them, the log of the boundary of puts of strike 1: [puts, gaps + 1].
+// Powers of t and, behind them, the log of the boundary of puts of strike 1: [puts, gaps + 1]. Each put has the plan
+// of its effort, all of one number of gaps; ``order`` [puts] has those of one effort side by side.
 extern "C" __global__ void __launch_bounds__(128) premium_powers(
-    const Plan* given, long long puts, const double* years, const double* vols, const double* rates,
-    const double* yields, double* powers) {
-  const Plan& plan = *given;
+    const Plan* plans, long long puts, const double* years, const double* vols, const double* rates,
+    const double* yields, const long long* efforts, const long long* order, double* powers) {
   const long long step = (long long)gridDim.x * blockDim.x;
-  for (long long row = (long long)blockIdx.x * blockDim.x + threadIdx.x; row < puts; row += step) {
+  for (long long place = (long long)blockIdx.x * blockDim.x + threadIdx.x; place < puts; place += step) {
+    const long long row = order[place];
+    const Plan& plan = plans[efforts[row]];
     const Put<double> put = {years[row], vols[row], rates[row], yields[row]};
     const Sample<double> sample(plan, put);
     double* own = powers + row * (plan.gaps + 1);

@@ -29,16 +29,25 @@ template <class Number> struct Sample {
       const double y = plan.premium_abscissae[j];
       const Number past = between(plan.premium_rows + j * plan.nodes, squares, plan.nodes, limit);
       const Number elapsed = put.years * (y * y), span = plan.premium_weights[j] * put.years;
-      const Number moved = (put.rate - put.yield) * elapsed - past;
-      const Number spread = y * deviation, turn = inverse * (1.0 / y);
+      const Number moved = (put.rate - put.yield) * elapsed - past, fallen = exponential(-moved);
+      const Number spread = y * deviation, turn = inverse * plan.premium_inverses[j];
       const Number earned = span * put.rate * exponential(-put.rate * elapsed);
       const Number paid = span * put.yield * exponential(-put.yield * elapsed);
       for (long long g = 0; g < plan.gaps; ++g) {
         const Number low = (logs[g] + moved) * turn - 0.5 * spread;
-        const Number cash = earned * rough_normal_of(-low).below;
-        premiums[g] = premiums[g] + (cash - paid * spots[g] * rough_normal_of(-(low + spread)).below);
+        premiums[g] = premiums[g] + flow(low, low + spread, earned, paid, spots[g], fallen);
       }
     }
+  }
+
+  // Interest earned less yield paid where the put is exercised, earned N(-low) - paid * spot * N(-high), by one
+  // density and one division: spot exp(-high**2 / 2) = fallen exp(-low**2 / 2).
+  static SHOCKGRID_INLINE Number flow(Number low, Number high, Number earned, Number paid, Number spot, Number fallen) {
+    const Number a = rough_distance(low), near = a + ROUGH_POLE, far = rough_distance(high) + ROUGH_POLE;
+    const Number bell = rough_density(a), both = 1.0 / (near * far);
+    const Number cash = bell * rough_ratio(both * far), stock = bell * fallen * rough_ratio(both * near);
+    const Number below = select(Number(0.0) < low, cash, 1.0 - cash);
+    return earned * below - paid * select(Number(0.0) < high, stock, spot - stock);
   }
 };
 

@@ -108,8 +108,10 @@ template <class Number> struct Options {
     if (there) premium_at(section.premiums, own, at, early, premium);
     return there;
   }
-  bool tabulate_premiums(const Early<Number>& early, const Scenarios& run, Tables<Number>& tables) const {
-    bool there = read_premium(early, vols, tables.premiums[run.rule_count]);
+  // That at the market as it is only where it is wanted.
+  bool tabulate_premiums(
+      const Early<Number>& early, const Scenarios& run, bool with_base, Tables<Number>& tables) const {
+    bool there = !with_base || read_premium(early, vols, tables.premiums[run.rule_count]);
     for (long long k = 0; k < run.rule_count; ++k)
       there &= read_premium(early, shocked_vol(run.vol_rules[k], vols, log_terms), tables.premiums[k]);
     return there;
@@ -199,7 +201,7 @@ bool fill_options(
   if (route != EUROPEAN) {
     const Early<Number> early = options.early();
     options.tabulate_exercise(early, run, tables);
-    if (route == TABLE && !options.tabulate_premiums(early, run, tables)) return false;
+    if (route == TABLE && !options.tabulate_premiums(early, run, tile.less_base, tables)) return false;
   }
   Number base = 0.0;
   if (tile.less_base) {

@@ -16,7 +16,7 @@ import pytest
 
 from shockgrid.backends import _cupy_sections, _cupy_tables, _cupy_tile
 from shockgrid.backends._cupy_source import OPTIONS, expanded, folder, joined
-from shockgrid.backends._numpy_premium import FINE
+from shockgrid.backends.premium_effort import LARGEST
 from shockgrid.backends.vol_ranges import RANGES
 
 #: A100, RTX 30, RTX 40, H100, B200, RTX 50
@@ -92,7 +92,7 @@ def test_python_and_kernels_agree_on_sizes() -> None:
         int(constants["MOST_ROWS"]),
     ) == (_cupy_sections.MOST_STATES, _cupy_sections.MOST_ROWS)
     assert int(constants["TABLE_RANGES"]) == RANGES
-    assert (FINE.vols, FINE.gaps) == (int(constants["TABLE_VOLS"]), int(constants["TABLE_GAPS"]))
+    assert (LARGEST.vols, LARGEST.gaps) == (int(constants["TABLE_VOLS"]), int(constants["TABLE_GAPS"]))
     words = re.search(r"struct Section \{(.*?)\};", joined("european"), re.DOTALL)
     assert words is not None
     named = re.sub(r"//.*|\b(?:const|unsigned|long|double|int|char)\b|[*,;]", " ", words[1]).split()

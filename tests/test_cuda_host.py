@@ -18,12 +18,13 @@ from test_numpy_backend import grid, joint_list, random_series, same_bytes, sect
 from shockgrid.backends import NativeBackend, NumpyBackend
 from shockgrid.backends import _numpy_boundary as boundary
 from shockgrid.backends._cupy import CupyBackend
-from shockgrid.backends._cupy_tables import CupyBuilder, CupySolver, add_plan
+from shockgrid.backends._cupy_tables import CupyBuilder, CupySolver, add_plans
 from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import Library
 from shockgrid.backends._native_premium import NativeBuilder
-from shockgrid.backends._numpy_premium import SCHEMES, USUAL, Scheme
+from shockgrid.backends._numpy_premium import lanes_of
+from shockgrid.backends.premium_effort import SHAPES, USUAL, Shape, efforts_for
 from shockgrid.errors import InputError
 
 require_compiler()
@@ -88,16 +89,17 @@ def test_ties_go_to_the_lowest_scenario_across_threads_and_tiles(cuda: CupyBacke
         assert scenarios.tolist() == pnl.argmin(axis=1).tolist()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=["short", "usual", "fine"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", ["common", "large", "negative yield"])
-def test_premium_tables(cuda: CupyBackend, kind: str, scheme: Scheme) -> None:
+def test_premium_tables(cuda: CupyBackend, kind: str, shape: Shape) -> None:
     build, native = (
         CupyBuilder(cuda._device, cuda._batches, NativeBuilder(Library())),
         NativeBuilder(Library()),
     )
     for count in (0, 1, 7, 33):
         terms = random_terms(kind, 33).only(slice(0, count))
-        own, other = build(*terms, scheme), native(*terms, scheme)
+        puts = lanes_of(*terms, shape)
+        own, other = (builder(puts, efforts_for(puts), shape) for builder in (build, native))
         assert same_bytes(own.coefficients, other.coefficients)
         assert same_bytes(own.boundaries, other.boundaries)
 
@@ -105,16 +107,16 @@ def test_premium_tables(cuda: CupyBackend, kind: str, scheme: Scheme) -> None:
 def test_exercise_boundaries(cuda: CupyBackend) -> None:
     terms, device, upload = random_terms("common", 33), cuda._device, Upload()
     vols = np.full(33, 0.3)
-    plan = add_plan(upload, USUAL)
+    plan = add_plans(upload, [USUAL], SHAPES[-1])
     columns = [upload.add(column) for column in (terms.years, vols, terms.rates, terms.yields)]
     with device.turn():
         block = device.upload(upload)
-        squares = device.cupy.empty((33, USUAL.effort.nodes))
+        squares = device.cupy.empty((33, USUAL.nodes))
         addresses = [upload.at(column) for column in columns]
         device.launch("premium", "exercise_boundaries", 1, 128, upload.at(plan), 33, *addresses, squares)
         del block
     puts = boundary.Puts(terms.years, vols, terms.rates, terms.yields)
-    assert np.abs(device.get(squares).T - boundary.solve(puts, USUAL.effort)).max() < BOUNDARY
+    assert np.abs(device.get(squares).T - boundary.solve(puts, USUAL)).max() < BOUNDARY
 
 
 @pytest.mark.parametrize("dividends", [0, 1, 4])

@@ -47,6 +47,7 @@ KINDS = {
     "minutes to days": {"years": (1 / 8760, 5 / 365)},
     "low vols": {"vols": (0.002, 0.05)},
     "wild vols": {"vols": (1.0, 7.9)},
+    "wilder in days": {"vols": (4.0, 70.0), "years": (1 / 8760, 20 / 365)},
     "long": {"years": (3.0, 10.0)},
     "high rates": {"rates": (0.1, 0.3), "yields": (0.0, 0.3)},
     "yield above rate": {"rates": (0.005, 0.03), "yields": (0.05, 0.12)},
@@ -209,3 +210,14 @@ def test_a_state_that_is_not_there_is_said() -> None:
     for index in ([[3, 0]], [[0, 2]], [[-1, 0]]):
         with pytest.raises(InputError, match="a spot state or vol rule that is not there"):
             FASTEST.price(series, replace(grid(3, 2), index=np.array(index)))
+
+
+def test_vols_that_rounding_may_put_on_either_side_of_the_last_range(native: NativeBackend) -> None:
+    """Beyond it lives of more than ten days have no tables: no such vol may be read from another's."""
+    states, rng = replace(grid(1, 7), term_powers=np.full(7, 0.3)), np.random.default_rng(3)
+    years = rng.uniform(0.1, 0.6, 100)
+    moves = states.vol_shocks * np.exp(0.3 * np.log(30.0 / (365.0 * years)))[:, None]
+    vols = 8.0 / (1.0 + moves) * (1.0 + rng.integers(-2, 3, moves.shape) * 2.0**-53)
+    series = options(100.0, 110.0, np.repeat(years, 7), vols.ravel(), 0.05, 0.02, False)
+    gaps = native.price(series, states) - NumpyBackend().price(series, states)
+    assert np.abs(gaps).max() <= AGAINST_NUMPY * 110.0

@@ -10,6 +10,7 @@ import pytest
 from every_backend import option_rows, required_sets
 from numpy.polynomial import chebyshev, polynomial
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 from test_numpy_backend import grid, same_bytes
 
 from shockgrid.arrays import Codes, Floats
@@ -17,9 +18,12 @@ from shockgrid.backends import NativeBackend, NumpyBackend
 from shockgrid.backends import _numpy_boundary as boundary
 from shockgrid.backends._native_library import SLOW, Library
 from shockgrid.backends._native_premium import NativeBuilder
-from shockgrid.backends._numpy_premium import FARTHEST, SCHEMES, USUAL, Scheme, Tables, build
+from shockgrid.backends._numpy_boundary import Puts
+from shockgrid.backends._numpy_premium import FARTHEST, Tables, build, lanes_of, t_of
 from shockgrid.backends._numpy_routes import LARGEST_GROWTH, LONGEST
-from shockgrid.backends.vol_ranges import RANGES, vols_at
+from shockgrid.backends._numpy_store import Builder
+from shockgrid.backends.premium_effort import EFFORTS, SHAPES, Shape, efforts_for
+from shockgrid.backends.vol_ranges import LONGEST_WILD, RANGES, vols_at
 from shockgrid.errors import InputError
 
 #: What we hold ourselves to, of the strike. Seen: 2e-14, and NumPy's own tables move as far when the years
@@ -31,7 +35,27 @@ LEAST_GROWTH = 1e-9
 
 SETS = required_sets()
 BUILDERS = {name: NativeBuilder(Library(name)) for name in SETS}
-EVERY_SCHEME = pytest.mark.parametrize("scheme", SCHEMES, ids=["short", "usual", "fine"])
+
+
+class Scheme(NamedTuple):
+    """How tables are computed: by the efforts that are for their puts, or all by one."""
+
+    shape: Shape
+    effort: int | None = None
+
+    def lanes(self, terms: Terms) -> tuple[Puts, NDArray[np.uint8], Shape]:
+        """What a builder is given."""
+        puts = lanes_of(*terms, self.shape)
+        own = efforts_for(puts) if self.effort is None else np.full(len(puts.years), self.effort, np.uint8)
+        return puts, own, self.shape
+
+    def built(self, builder: Builder, terms: Terms) -> Tables:
+        return builder(*self.lanes(terms))
+
+
+OWN = [Scheme(shape) for shape in SHAPES]
+SINGLE = [Scheme(SHAPES[number % len(SHAPES)], number) for number in range(len(EFFORTS))]
+EVERY_SCHEME = pytest.mark.parametrize("scheme", OWN + SINGLE, ids=str)
 
 
 class Terms(NamedTuple):
@@ -65,7 +89,12 @@ def random_terms(kind: str, count: int, seed: int = 1) -> Terms:
     else:
         assert kind == "common"
     shares = LARGEST_GROWTH / np.maximum(np.maximum(rates, np.abs(yields)) * years, LARGEST_GROWTH)
-    return Terms(years, rates * shares, yields * shares, rng.integers(0, RANGES, count))
+    ranges = rng.integers(0, np.where(years > LONGEST_WILD, RANGES - 1, RANGES))
+    return Terms(years, rates * shares, yields * shares, ranges)
+
+
+def together(parts: list[Terms]) -> Terms:
+    return Terms(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 KINDS = ("common", "yield above rate", "negative yield", "no yield", "equal", "large", "tiny")
@@ -76,7 +105,7 @@ def premiums(tables: Tables, places: Floats, logs: Floats, deviations: Floats) -
     edges = chebyshev.chebval(places, tables.boundaries.T)  # [M, places]
     powers = chebyshev.chebval(places, tables.coefficients.swapaxes(0, 1))  # [M, gaps, places]
     z = logs[None] / deviations.T[:, None] - edges.T[:, None]
-    t = 2.0 * np.sqrt(np.clip(z, 0.0, FARTHEST) / FARTHEST) - 1.0
+    t = t_of(np.clip(z, 0.0, FARTHEST))
     values = polynomial.polyval(t, powers.transpose(1, 2, 0)[:, :, None], tensor=False)
     return np.asarray(np.where(z < FARTHEST, values, 0.0))
 
@@ -98,18 +127,25 @@ def same_tables(own: Tables, other: Tables) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @EVERY_SCHEME
 @pytest.mark.parametrize("name", SETS)
-def test_agrees_with_numpy(name: str, scheme: Scheme, kind: str) -> None:
-    terms = random_terms(kind, 3 if name == SLOW else 100)
-    own, other = BUILDERS[name](*terms, scheme), build(*terms, scheme)
+def test_agrees_with_numpy(name: str, scheme: Scheme) -> None:
+    count = 3 if name == SLOW else 30
+    terms = together([random_terms(kind, count) for kind in KINDS])
+    own, other = scheme.built(BUILDERS[name], terms), scheme.built(build, terms)
     assert np.isfinite(own.coefficients).all()
     assert np.isfinite(own.boundaries).all()
     assert largest_gap(own, other, terms) <= TOLERANCE
-    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.gaps - 1)
+    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.shape.gaps - 1)
     gaps = np.einsum("mvg,tg->mvt", own.coefficients - other.coefficients, basis)
     assert np.abs(gaps).max() <= TOLERANCE
+
+
+def test_the_efforts_are_all_wanted() -> None:
+    """By the puts of terms that are drawn: none is dead."""
+    terms = together([random_terms(kind, 200) for kind in KINDS])
+    found = {int(effort) for scheme in OWN for effort in np.unique(scheme.lanes(terms)[1])}
+    assert found == set(range(len(EFFORTS)))
 
 
 def test_the_kinds_are_of_every_regime() -> None:
@@ -127,20 +163,19 @@ def test_the_kinds_are_of_every_regime() -> None:
 def test_the_same_bits_on_every_instruction_set(scheme: Scheme) -> None:
     for kind in KINDS:
         terms = random_terms(kind, 11, seed=7)
-        first, *others = (builder(*terms, scheme) for builder in BUILDERS.values())
+        first, *others = (scheme.built(builder, terms) for builder in BUILDERS.values())
         assert all(same_tables(other, first) for other in others)
 
 
 @EVERY_SCHEME
 def test_order_and_company_change_no_bit(scheme: Scheme) -> None:
-    parts = [random_terms(kind, 9, seed=3) for kind in KINDS]
-    terms = Terms(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    terms = together([random_terms(kind, 9, seed=3) for kind in KINDS])
     builder, count = BUILDERS[SETS[0]], len(terms.years)
-    together = builder(*terms, scheme)
+    whole = scheme.built(builder, terms)
     for rows in (np.random.default_rng(2).permutation(count), np.arange(5, 18), *np.arange(count)[:, None]):
-        some = builder(*terms.only(rows), scheme)
-        assert_array_equal(some.coefficients, together.coefficients[rows])
-        assert_array_equal(some.boundaries, together.boundaries[rows])
+        some = scheme.built(builder, terms.only(rows))
+        assert_array_equal(some.coefficients, whole.coefficients[rows])
+        assert_array_equal(some.boundaries, whole.boundaries[rows])
 
 
 @pytest.mark.parametrize("growth", [2e-14, 1e-13, 1e-11])
@@ -150,10 +185,10 @@ def test_rates_of_next_to_nothing_are_worth_next_to_nothing(scheme: Scheme, grow
     terms = random_terms("yield above rate", 200)
     rates = growth / terms.years
     terms = terms._replace(yields=terms.yields / terms.rates * rates, rates=rates)
-    tables = BUILDERS[SETS[0]](*terms, scheme)
+    tables = scheme.built(BUILDERS[SETS[0]], terms)
     assert np.isfinite(tables.coefficients).all()
     assert np.isfinite(tables.boundaries).all()
-    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.gaps - 1)
+    basis = polynomial.polyvander(np.linspace(-1.0, 1.0, 101), scheme.shape.gaps - 1)
     values = np.einsum("vmg,tg->vmt", chebyshev_values(tables), basis)
     assert np.abs(values).max() <= 2.0 * growth
 
@@ -167,13 +202,13 @@ def chebyshev_values(tables: Tables) -> Floats:
 
 
 def test_no_tables_and_the_ends_of_what_is_tabulated() -> None:
-    nothing = BUILDERS[SETS[0]](*random_terms("common", 0), USUAL)
-    assert nothing.coefficients.shape == (0, USUAL.vols, USUAL.gaps)
-    assert nothing.boundaries.shape == (0, USUAL.vols)
-    ranges = np.array([0, RANGES - 1])
+    nothing = Scheme(SHAPES[-1]).built(BUILDERS[SETS[0]], random_terms("common", 0))
+    assert nothing.coefficients.shape == (0, SHAPES[-1].vols, SHAPES[-1].gaps)
+    assert nothing.boundaries.shape == (0, SHAPES[-1].vols)
+    ranges = np.array([0, RANGES - 2])
     longest = Terms(np.full(2, LONGEST), np.full(2, 0.3), np.full(2, -0.3), ranges)
-    for scheme in SCHEMES:
-        own, other = BUILDERS[SETS[0]](*longest, scheme), build(*longest, scheme)
+    for scheme in OWN + SINGLE:
+        own, other = scheme.built(BUILDERS[SETS[0]], longest), scheme.built(build, longest)
         assert largest_gap(own, other, longest) <= TOLERANCE
 
 
@@ -195,7 +230,7 @@ def test_what_is_not_finite_is_refused(column: str, value: float, expected: str)
     changed[17] = value
     for builder in BUILDERS.values():
         with pytest.raises(InputError, match=expected) as caught:
-            builder(*terms._replace(**{column: changed}), USUAL)
+            Scheme(SHAPES[-1]).built(builder, terms._replace(**{column: changed}))
         assert (caught.value.line, caught.value.column) == (17, column)
 
 
@@ -220,4 +255,4 @@ def test_american_options_priced_from_them() -> None:
 
 def test_a_scheme_beyond_the_kernels_is_refused() -> None:
     with pytest.raises(InputError, match="at most 16 vols"):
-        BUILDERS[SETS[0]](*random_terms("common", 1), USUAL._replace(vols=17))
+        Scheme(SHAPES[-1]._replace(vols=17)).built(BUILDERS[SETS[0]], random_terms("common", 1))

@@ -24,13 +24,13 @@ from shockgrid.backends.vol_ranges import (
 from shockgrid.pricing.american import american
 from shockgrid.states import UNMOVED
 
-#: The bar of the design for vols of 5-100 % and up to 3 years, in units of spot. Seen: 2.3e-6.
+#: The bar of the design for vols of 5-100 % and up to 3 years, in units of spot. Seen: 1.5e-6.
 USUAL = 5e-6
-#: The rest of what is tabulated (vols of 0.2-800 %, to 10 years, rates to 30 %). Seen: 7.6e-6.
+#: The rest of what is tabulated (vols of 0.2-800 %, days before expiry 6,400 %, to 10 years, rates to 30 %).
 ANYWHERE = 1e-5
 #: Cash dividends and two boundaries, by finite differences: the bar of the design.
 ON_GRIDS = 5e-5
-#: Between two ranges of vols that are tabulated with different schemes.
+#: Between two ranges of vols that are tabulated with different efforts.
 SEAM = 1e-5
 REPRICING = 1e-10
 #: Spot x slope x shock, multiplied in another order, through a logarithm and two exponentials.
@@ -118,6 +118,9 @@ def test_against_quantlib(regime):
         ({"rates": (0.005, 0.03), "yields": (0.05, 0.12)}, USUAL),
         ({"vols": (0.002, 0.05)}, ANYWHERE),
         ({"vols": (1.0, 7.9)}, ANYWHERE),
+        ({"vols": (4.0, 63.9), "years": (1 / 8760, 20 / 365)}, ANYWHERE),
+        ({"vols": (1.0, 7.9), "years": (3.0, 10.0)}, ANYWHERE),
+        ({"vols": (0.01, 0.1), "yields": (0.0, 0.02)}, ANYWHERE),
         ({"years": (3.0, 10.0)}, ANYWHERE),
         ({"rates": (0.1, 0.3), "yields": (0.0, 0.3)}, ANYWHERE),
         ({"yields": (-0.05, -0.001)}, ANYWHERE),
@@ -140,9 +143,21 @@ def test_scenarios_are_priced_like_markets_of_their_own():
 
 
 def test_what_lies_outside_the_tables_is_priced_by_the_truth():
-    vols = np.array([0.0, 0.001, 8.5, 20.0, 0.2, 0.2])
-    series = options(100.0, 95.0, [1.0, 1.0, 1.0, 1.0, 20.0, 8.0], vols, [0.05] * 5 + [0.6], 0.02, False)
+    vols = np.array([0.0, 0.001, 8.5, 20.0, 0.2, 0.2, 70.0, 9.0, 6.1])
+    years = [1.0, 1.0, 1.0, 1.0, 20.0, 8.0, 0.001, 11 / 365, 4.0]
+    series = options(100.0, 95.0, years, vols, [0.05] * 5 + [0.6] + [0.05] * 3, 0.02, False)
     assert np.array_equal(BACKEND.base(series), truth(series))
+
+
+def test_shocks_across_the_ends_of_the_tables():
+    """Each scenario's own vol decides: of one option some values are read, and the others are the truth."""
+    years = np.array([5.0, 10.0, 11.0, 180.0]) / 365.0
+    series, states = options(100.0, 110.0, years, 7.5, 0.05, 0.02, False), grid(3, 7)
+    values = BACKEND.price(series, states)
+    for row, (spot, rule) in enumerate(states.index):
+        vols = series.vols * (1.0 + states.vol_shocks[rule])
+        moved = replace(series, spots=series.spots * states.spot_factors[spot], vols=vols)
+        assert (np.abs(values[row] - truth(moved)) < ANYWHERE * moved.spots).all()
 
 
 @pytest.mark.parametrize(

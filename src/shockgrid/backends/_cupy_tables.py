@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends import _numpy_premium as premium
 from shockgrid.backends._cupy_batches import Batches
 from shockgrid.backends._cupy_device import Device
 from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_library import NOT_A_NUMBER, NOT_FINITE, overflow
 from shockgrid.backends._native_premium import ARRAYS, LIMITS, SIZES, plan_of, refused
+from shockgrid.backends._numpy_boundary import Effort, Puts
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon
 from shockgrid.backends._numpy_grid_solve import LATE, _kinds
 from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES
-from shockgrid.backends._numpy_premium import Scheme, Tables
+from shockgrid.backends._numpy_premium import Tables
+from shockgrid.backends._numpy_store import Builder
+from shockgrid.backends.premium_effort import EFFORTS, Shape
 from shockgrid.backends.vol_lattice import node_vols
-from shockgrid.backends.vol_ranges import vols_at
 
 THREADS = 128  #: of a block, as ``__launch_bounds__`` of premium.cu and dividends.cu say
 ENTRIES = {HELD: "grids_held", ONE_SIDE: "grids_one_side", TWO_SIDES: "grids_two_sides"}
@@ -38,51 +40,53 @@ def _blocks(threads: int) -> int:
 class CupyBuilder:
     """Builds premium tables with CUDA kernels; see ``_numpy_store.Builder``. The bits are those of native."""
 
-    def __init__(self, device: Device, batches: Batches, host: Callable[..., Tables]) -> None:
+    def __init__(self, device: Device, batches: Batches, host: Builder) -> None:
         self._device, self._batches, self._host = device, batches, host
 
-    def __call__(self, years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
-        """Tables of puts of strike 1, [M] of each; no bit depends on their order or company.
+    def __call__(self, puts: Puts, efforts: NDArray[np.uint8], shape: Shape) -> Tables:
+        """Tables of puts of strike 1 by their efforts; no bit depends on their order or company.
 
-        ``years``, ``rates`` > 0. Raises InputError where a number is not finite, or not above 0.
+        Years and rates > 0. Raises InputError where a number is not finite, or not above 0.
         """
-        good = np.isfinite(years) & (years > 0) & np.isfinite(rates) & (rates > 0) & np.isfinite(yields)
-        if not good.all():
-            raise refused(NOT_FINITE, years, rates, yields)
-        count = len(years)
-        tables = Tables(np.empty((count, scheme.vols, scheme.gaps)), np.empty((count, scheme.vols)))
+        above = ((puts.years, 0.0), (puts.rates, 0.0), (puts.yields, -np.inf))
+        if not all((np.isfinite(column) & (column > least)).all() for column, least in above):
+            raise refused(NOT_FINITE, puts, shape)
+        count = len(efforts) // shape.vols
+        tables = Tables(np.empty((count, shape.vols, shape.gaps)), np.empty((count, shape.vols)))
 
-        def put(found: Tables, part: slice) -> None:
-            tables.coefficients[part], tables.boundaries[part] = found.coefficients, found.boundaries
+        def put(build: Builder, start: int, stop: int) -> None:
+            rows = slice(start * shape.vols, stop * shape.vols)
+            found = build(Puts(*(column[rows] for column in puts)), efforts[rows], shape)
+            tables.coefficients[start:stop], tables.boundaries[start:stop] = (
+                found.coefficients,
+                found.boundaries,
+            )
 
         def on_device(start: int, stop: int) -> None:
-            part = slice(start, stop)
-            put(self._built(years[part], rates[part], yields[part], ranges[part], scheme), part)
+            put(self._built, start, stop)
 
         def on_host(start: int, stop: int) -> None:
-            part = slice(start, stop)
-            put(self._host(years[part], rates[part], yields[part], ranges[part], scheme), part)
+            put(self._host, start, stop)
 
-        self._batches.run(count, max(1, PUTS // scheme.vols), on_device, on_host, "premium tables")
+        self._batches.run(count, max(1, PUTS // shape.vols), on_device, on_host, "premium tables")
         if np.isnan(tables.coefficients).any() or np.isnan(tables.boundaries).any():
-            raise refused(NOT_A_NUMBER, years, rates, yields)
+            raise refused(NOT_A_NUMBER, puts, shape)
         return tables
 
-    def _built(self, years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
-        count, puts = len(years), len(years) * scheme.vols
-        vols = vols_at(ranges[:, None], premium.ends_and_between(scheme.vols))
-        spread = [np.repeat(np.asarray(column, np.float64), scheme.vols) for column in (years, rates, yields)]
+    def _built(self, puts: Puts, efforts: NDArray[np.uint8], shape: Shape) -> Tables:
+        lanes, count = len(efforts), len(efforts) // shape.vols
         upload, device = Upload(), self._device
-        plan = add_plan(upload, scheme)
-        columns = (spread[0], np.asarray(vols, np.float64), *spread[1:])
-        offsets = [upload.add(column) for column in columns]
+        plans = add_plans(upload, EFFORTS, shape)
+        offsets = [upload.add(np.ascontiguousarray(column, np.float64)) for column in puts]
+        order = np.argsort(efforts, kind="stable")
+        offsets += [upload.add(column.astype(np.int64)) for column in (efforts, order)]
         with device.turn():
             block = device.upload(upload)
-            powers = device.cupy.empty((puts, scheme.gaps + 1))
-            coefficients = device.cupy.empty((count, scheme.vols, scheme.gaps))
-            boundaries = device.cupy.empty((count, scheme.vols))
-            at = [upload.at(offset) for offset in (plan, *offsets)]
-            device.launch("premium", "premium_powers", _blocks(puts), THREADS, at[0], puts, *at[1:], powers)
+            powers = device.cupy.empty((lanes, shape.gaps + 1))
+            coefficients = device.cupy.empty((count, shape.vols, shape.gaps))
+            boundaries = device.cupy.empty((count, shape.vols))
+            at = [upload.at(offset) for offset in (plans, *offsets)]
+            device.launch("premium", "premium_powers", _blocks(lanes), THREADS, at[0], lanes, *at[1:], powers)
             cells = _blocks(powers.size)
             device.launch(
                 *("premium", "premium_coefficients", cells, THREADS),
@@ -92,14 +96,16 @@ class CupyBuilder:
         return Tables(device.get(coefficients), device.get(boundaries))
 
 
-def add_plan(upload: Upload, scheme: Scheme) -> int:
-    """``Plan`` of boundary.h: sizes, limits and the addresses of arrays."""
-    plan = plan_of(scheme)
-    sizes = np.array([getattr(plan.structure, name) for name in SIZES], np.uint64)
-    limits = np.array([getattr(plan.structure, name) for name in LIMITS], np.float64).view(np.uint64)
-    offsets = np.array([upload.add(array) for array in plan.arrays], np.uint64)
+def add_plans(upload: Upload, efforts: Sequence[Effort], shape: Shape) -> int:
+    """A ``Plan`` of boundary.h for each effort, side by side: sizes, limits and the addresses of arrays."""
+    words = []
+    for effort in efforts:
+        plan = plan_of(effort, shape)
+        sizes = np.array([getattr(plan.structure, name) for name in SIZES], np.uint64)
+        limits = np.array([getattr(plan.structure, name) for name in LIMITS], np.float64).view(np.uint64)
+        words += [sizes, limits, np.array([upload.add(array) for array in plan.arrays], np.uint64)]
     is_offset = np.arange(len(SIZES) + len(LIMITS) + len(ARRAYS)) >= len(SIZES) + len(LIMITS)
-    return upload.add_structure(np.concatenate([sizes, limits, offsets]), is_offset)
+    return upload.add_structure(np.concatenate(words), np.tile(is_offset, len(efforts)))
 
 
 class CupySolver:

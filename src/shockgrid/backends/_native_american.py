@@ -47,7 +47,7 @@ class Found(NamedTuple):
     def of(cls, series: Series, states: States, store: PremiumStore) -> tuple[Found, Kept]:
         """With the tables that are wanted, built where they are missing."""
         ways = Ways.of(series, states)
-        wanted = WantedTables(table_terms(series.take(ways.rows)))
+        wanted = WantedTables(table_terms(series)[ways.rows])
         wanted.add_between(ways.first, ways.last)
         places, at_hand = wanted.find(store)
         tables = np.full((len(series), RANGES), -1, np.int32)

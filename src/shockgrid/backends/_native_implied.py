@@ -13,7 +13,7 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_implied
 from shockgrid.backends._native_library import PREMIUMS, Library, pointer, require
 from shockgrid.backends._numpy_implied import LOWEST_LOG, first_logs, tops
-from shockgrid.backends._numpy_routes import TABLE, least_vols, routes
+from shockgrid.backends._numpy_routes import LARGEST_DEVIATION, TABLE, least_vols, routes
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import range_of
@@ -23,6 +23,8 @@ from shockgrid.backends.ways import WantedTables, table_terms
 REASONS = np.array(
     ["", "no_time", "below_intrinsic", "above_max", "no_time_value", "not_reproduced"], dtype="U15"
 )
+ABOVE_MAX = REASONS.tolist().index("above_max")
+WITHIN = 1e-12  #: of the log of the vol: that a search keeps from the largest deviation of the tables
 OFF_TABLES, WANTS_TABLE = 15, 16  #: codes of implied_american.h beside those
 NUMBERS = ("prices", "forwards", "strikes", "years", "discount_factors", "delivered", "rates", "yields")
 TERMS = ("strikes", "years", "discount_factors", "rates", "yields")
@@ -70,7 +72,8 @@ class NativeImplied:
         return vols, reasons
 
     def _read(self, series: Series, prices: Floats) -> tuple[Floats, NDArray[np.uint8]]:
-        highest = tops(series)
+        farthest = np.log(LARGEST_DEVIATION / np.sqrt(series.years)) - WITHIN
+        highest = np.minimum(tops(series), farthest)
         columns = {
             "prices": prices,
             "forwards": series.slopes * series.spots + series.intercepts,
@@ -90,6 +93,7 @@ class NativeImplied:
             vols[left], codes[left] = self._solve(own, series.is_call[left], wanted, left)
             left = left[codes[left] >= WANTS_TABLE]
             wanted.add(left, codes[left].astype(np.intp) - WANTS_TABLE)
+        codes[(codes == ABOVE_MAX) & (highest == farthest)] = OFF_TABLES
         return vols, codes
 
     def _solve(

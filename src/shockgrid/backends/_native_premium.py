@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_boundary as boundary
 from shockgrid.backends import _numpy_premium as premium
 from shockgrid.backends._native_library import DONE, NOT_FINITE, Library, pointer, whole
-from shockgrid.backends._numpy_premium import Scheme, Tables
-from shockgrid.backends.vol_ranges import vols_at
+from shockgrid.backends._numpy_boundary import Effort, Puts
+from shockgrid.backends._numpy_premium import Tables
+from shockgrid.backends.premium_effort import EFFORTS, Shape
 from shockgrid.errors import InputError
 
-TERMS = ("years", "rates", "yields")
+TERMS = {"years": 0.0, "rates": 0.0, "yields": -np.inf}  #: columns of puts, and what they must be above
 SIZES = ("nodes", "points", "steps", "premium_points", "vols", "gaps", "first_newton_steps", "newton_steps")
 LIMITS = ("fp_a_drift", "flat_drift", "fp_b_stride", "farthest", "early_slope")
 ARRAYS = (
-    *("times", "abscissae", "weights", "left", "rows"),
-    *("premium_abscissae", "premium_weights", "premium_rows"),
+    *("times", "abscissae", "inverses", "weights", "left", "rows"),
+    *("premium_abscissae", "premium_inverses", "premium_weights", "premium_rows"),
     *("distances", "chebyshev_matrix", "power_matrix", "vol_matrix"),
 )
 #: What the kernels have room for: MOST_NODES and so on of boundary.h and premium.h.
+LEAST = {"steps": 0}
 MOST = {"nodes": 16, "points": 32, "vols": 16, "gaps": 16}
 
 
@@ -38,13 +41,12 @@ class _Plan(ctypes.Structure):
 
 
 class Plan:
-    """A scheme laid out for the library; holds what it points to.
+    """An effort and a shape laid out for the library; holds what it points to.
 
     Raises InputError where the kernels have no room for it.
     """
 
-    def __init__(self, scheme: Scheme) -> None:
-        effort = scheme.effort
+    def __init__(self, effort: Effort, shape: Shape) -> None:
         nodes, points, _, premium_points = effort
         roots = boundary.node_roots(nodes)[:-1]
         abscissae, weights = boundary.quadrature(points)
@@ -52,29 +54,43 @@ class Plan:
         premium_abscissae, premium_weights = boundary.quadrature(premium_points, early=True)
         premium_roots = np.sqrt(1.0 - premium_abscissae**2)
         arrays = (
-            *(roots**2, abscissae, weights, left**2, boundary.interpolation_rows(left, nodes)),
-            *(premium_abscissae, premium_weights, boundary.interpolation_rows(premium_roots, nodes)),
-            *(premium.distances(scheme.gaps), premium.chebyshev_matrix(scheme.gaps)),
-            *(premium.power_matrix(scheme.gaps), premium.vol_matrix(scheme.vols)),
+            *(
+                roots**2,
+                abscissae,
+                1.0 / abscissae,
+                weights,
+                left**2,
+                boundary.interpolation_rows(left, nodes),
+            ),
+            *(premium_abscissae, 1.0 / premium_abscissae, premium_weights),
+            boundary.interpolation_rows(premium_roots, nodes),
+            *(premium.distances(shape.gaps), premium.chebyshev_matrix(shape.gaps)),
+            *(premium.power_matrix(shape.gaps), premium.vol_matrix(shape.vols)),
         )
         self.arrays = [np.ascontiguousarray(array, np.float64) for array in arrays]
         newton = (boundary.FIRST_NEWTON_STEPS, boundary.NEWTON_STEPS)
-        sizes = (*effort, scheme.vols, scheme.gaps, *newton)
+        sizes = (*effort, shape.vols, shape.gaps, *newton)
         limits = (
             *(boundary.FP_A_DRIFT, boundary.FLAT_DRIFT, boundary.FP_B_STRIDE),
             *(boundary.FARTHEST, boundary.EARLY_SLOPE),
         )
         for name, size in zip(SIZES, sizes, strict=True):
-            if not 0 < size <= MOST.get(name, size):
+            if not LEAST.get(name, 1) <= size <= MOST.get(name, size):
                 problem = f"the kernels compute tables of at most {MOST.get(name)} {name}"
                 raise InputError(problem, value=size)
         self.structure = _Plan(*sizes, *limits, *(array.ctypes.data for array in self.arrays))
 
 
 @cache
-def plan_of(scheme: Scheme) -> Plan:
-    """The scheme's plan, laid out once."""
-    return Plan(scheme)
+def plan_of(effort: Effort, shape: Shape) -> Plan:
+    """The plan of an effort, laid out once."""
+    return Plan(effort, shape)
+
+
+@cache
+def _plans_of(shape: Shape) -> Any:
+    """Those of ``EFFORTS`` side by side."""
+    return (_Plan * len(EFFORTS))(*(plan_of(effort, shape).structure for effort in EFFORTS))
 
 
 class NativeBuilder:
@@ -83,37 +99,38 @@ class NativeBuilder:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def __call__(self, years: Floats, rates: Floats, yields: Floats, ranges: Codes, scheme: Scheme) -> Tables:
-        """Tables of puts of strike 1, [M] of each; no bit depends on their order or company.
+    def __call__(self, puts: Puts, efforts: NDArray[np.uint8], shape: Shape) -> Tables:
+        """Tables of puts of strike 1 by their efforts; no bit depends on their order or company.
 
-        ``years``, ``rates`` > 0. Raises InputError where a number is not finite, or not above 0.
+        Years and rates > 0. Raises InputError where a number is not finite, or not above 0.
         """
-        count = len(years)
-        vols = vols_at(ranges[:, None], premium.ends_and_between(scheme.vols))
-        spread = [np.repeat(np.asarray(column, np.float64), scheme.vols) for column in (years, rates, yields)]
-        columns = [spread[0], np.ascontiguousarray(vols, np.float64), *spread[1:]]
-        tables = Tables(np.empty((count, scheme.vols, scheme.gaps)), np.empty((count, scheme.vols)))
+        count = len(efforts) // shape.vols
+        columns = [np.ascontiguousarray(column, np.float64) for column in puts]
+        kinds = np.ascontiguousarray(efforts, np.uint8)
+        tables = Tables(np.empty((count, shape.vols, shape.gaps)), np.empty((count, shape.vols)))
         status = self._library.call(
             "premium_tables",
-            ctypes.byref(plan_of(scheme).structure),
+            _plans_of(shape),
             whole(count),
             *(pointer(column) for column in columns),
+            pointer(kinds),
             pointer(tables.coefficients),
             pointer(tables.boundaries),
         )
         if status != DONE:
-            raise refused(status, years, rates, yields)
+            raise refused(status, puts, shape)
         return tables
 
 
-def refused(status: int, years: Floats, rates: Floats, yields: Floats) -> InputError:
-    """What to raise for what the library refused: names the column, the row and the value."""
+def refused(status: int, puts: Puts, shape: Shape) -> InputError:
+    """What to raise for what the library refused: names the column, the table's row and the value."""
     if status == NOT_FINITE:
-        for name, column, least in zip(TERMS, (years, rates, yields), (0.0, 0.0, -np.inf), strict=True):
+        for name, least in TERMS.items():
+            column = getattr(puts, name)
             bad = ~(np.isfinite(column) & (column > least))
             if bad.any():
-                row = int(bad.argmax())
+                lane = int(bad.argmax())
                 problem = "expected a finite number" + (" above 0" if least == 0.0 else "")
-                return InputError(problem, line=row, column=name, value=float(column[row]))
+                return InputError(problem, line=lane // shape.vols, column=name, value=float(column[lane]))
     problem = "a premium is beyond the range of float64; expected rates and years nearer to 0"
     return InputError(problem)

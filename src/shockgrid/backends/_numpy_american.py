@@ -8,14 +8,12 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_black import LARGEST_LOG
-from shockgrid.backends._numpy_premium import FARTHEST, unit
+from shockgrid.backends._numpy_premium import FARTHEST, GAP_POLE, GAP_SCALE, GAP_TOP, unit
 from shockgrid.backends._numpy_routes import TABLE, off_tables, put_rates, routes
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL, place_in, range_of
+from shockgrid.backends.vol_ranges import nearest_tabulated, place_in, range_of
 from shockgrid.pricing.american import american
-
-JUST_BELOW = float(np.nextafter(LARGEST_VOL, 0.0))
 
 
 class Cut(NamedTuple):
@@ -39,7 +37,7 @@ class Exercise:
         columns = np.flatnonzero(self.tabulated)
         terms = np.stack([series.years, rates, yields], axis=1)[columns]
         distinct, kinds = np.unique(terms, axis=0, return_inverse=True)
-        ranges = range_of(vols[:, columns])
+        ranges = range_of(nearest_tabulated(vols[:, columns], series.years[columns]))
         codes = kinds.reshape(-1) + len(distinct) * ranges
         wanted, places = np.unique(codes, return_inverse=True)
         keys = np.column_stack([distinct[wanted % len(distinct)], wanted // len(distinct)])
@@ -73,7 +71,7 @@ class Exercise:
             logs = np.maximum(np.log(spots / part.strikes), -LARGEST_LOG)
         logs = np.where(part.is_call, -logs, logs)
         scales = np.where(part.is_call, spots, part.strikes)
-        vols = np.clip(vols, SMALLEST_VOL, JUST_BELOW)
+        vols = nearest_tabulated(vols, part.years)
         coefficients, boundaries = self.kept.at(tables, place_in(range_of(vols), vols))
         deviations = vols * np.sqrt(part.years)
         rates, yields = put_rates(part)
@@ -101,9 +99,9 @@ def _polynomial(gaps: Floats, coefficients: Floats) -> Floats:
     near, exercised = gaps < FARTHEST, gaps <= 0.0
     np.maximum(gaps, 0.0, out=gaps)
     np.minimum(gaps, FARTHEST, out=gaps)
-    gaps *= 4.0 / FARTHEST
-    np.sqrt(gaps, out=gaps)
-    gaps -= 1.0
+    gaps += GAP_POLE
+    np.divide(-GAP_SCALE, gaps, out=gaps)
+    gaps += GAP_TOP
     values = gaps * coefficients[-1]
     for coefficient in coefficients[-2:0:-1]:
         values += coefficient

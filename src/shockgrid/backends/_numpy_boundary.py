@@ -23,22 +23,20 @@ EARLY_SLOPE = 0.639  #: of the boundary just before expiry where the yield is ab
 FP_A_DRIFT, FLAT_DRIFT = 0.7, 30.0
 FP_B_STRIDE = 1.3  #: a step of FP-B goes so many times as far as the fixed point says, and FP-A as far
 ROOT_TWO_PI = float(np.sqrt(2.0 * np.pi))
-#: Of ``rough_normal_of`` in boundary.h, which says what they are.
+#: Of ``rough_ratio`` in boundary.h, which says what they are.
 DENSITY_SCALE, LARGEST, POLE = float(np.sqrt(0.5 / np.log(2.0))), 31.0, 4.5
 MIDDLE, STRETCH = 1.290322580645161290323, 10.30645161290322580645
 TAIL = (
-    -7.536994432221550135e-6,
-    -0.00003478504162290706591,
-    0.000217311487644765381,
-    -0.00005998806142456326631,
-    -0.00297070539861479689,
-    0.01598805083949774939,
-    -0.05267152014756642339,
-    0.1306883719656809281,
-    -0.2615629097267496311,
-    0.4358406201532694013,
-    -0.6141422237711102676,
-    0.7364401437319745367,
+    0.000196584752956156118146,
+    -0.0001469506654818309310898,
+    -0.002949978663926187627236,
+    0.01606414311804785859454,
+    -0.05268058809399268994158,
+    0.130661196151913031977,
+    -0.2615612904506020835234,
+    0.4358440171299903883161,
+    -0.6141423047349176449661,
+    0.7364400757924401170049,
 )
 
 
@@ -101,32 +99,33 @@ def _iterate(puts: Puts, limits: Floats, effort: Effort, *, of_density: bool) ->
     drifts, deviations = (puts.rates - puts.yields) * times, puts.vols * np.sqrt(times)
     floors = _floors(puts, limits, deviations)
     logs = _start(puts, limits, times)
+    y, left = rule.abscissae[:, None], puts.years * rule.left[..., None] ** 2
+    span, spread = rule.weights[:, None] * times[:, None], y * deviations[:, None]
+    earned = puts.rates * np.exp(puts.rates * left) * span
+    paid = puts.yields * np.exp(puts.yields * left) * span
     for _ in range(effort.steps):
-        low = (logs + drifts) / deviations - 0.5 * deviations
-        high = low + deviations
-        bottom, bells = normal(high)
-        top = density(low) / deviations if of_density else normal(low)[0]
-        bottom = bottom + bells / (ROOT_TWO_PI * deviations) if of_density else bottom
-        squares = np.square(logs - limits)
-        for point, y in enumerate(rule.abscissae):
-            past = limits - np.sqrt(np.maximum(combined(rule.rows[:, point], squares), 0.0))
-            spread = y * deviations
-            low = (logs - past + y * y * drifts) / spread - 0.5 * spread
-            high = low + spread
-            left, span = puts.years * rule.left[:, point, None] ** 2, rule.weights[point] * times
-            earned = puts.rates * np.exp(puts.rates * left) * span
-            paid = puts.yields * np.exp(puts.yields * left) * span
-            below, bells = normal(high)
-            if of_density:
-                top += earned * (density(low) / spread)
-                bottom += paid * (below + bells / (ROOT_TWO_PI * spread))
-            else:
-                top += earned * normal(low)[0]
-                bottom += paid * below
+        now = (logs + drifts) / deviations - 0.5 * deviations
+        past = limits - np.sqrt(np.maximum(combined(rule.rows, np.square(logs - limits)), 0.0))
+        low = (logs[:, None] - past + y * y * drifts[:, None]) / spread - 0.5 * spread
+        top, bottom = _parts(now, deviations, of_density=of_density)
+        tops, bottoms = _parts(low, spread, of_density=of_density)
+        tops *= earned
+        bottoms *= paid
+        for point in range(effort.points):
+            top += tops[:, point]
+            bottom += bottoms[:, point]
         found = np.log(top / bottom) - drifts
         found = found if of_density else logs + FP_B_STRIDE * (found - logs)
         logs = np.minimum(np.maximum(found, floors), limits)
     return logs
+
+
+def _parts(low: Floats, spread: Floats, *, of_density: bool) -> tuple[Floats, Floats]:
+    """Of the numerator and the denominator of the fixed point: FP-A of densities, FP-B of probabilities."""
+    below, bells = normal(low + spread)
+    if of_density:
+        return density(low) / spread, below + bells / (ROOT_TWO_PI * spread)
+    return normal(low)[0], below
 
 
 def _start(puts: Puts, limits: Floats, times: Floats) -> Floats:
@@ -193,7 +192,7 @@ def density(x: Floats) -> Floats:
 
 
 def normal(x: Floats) -> tuple[Floats, Floats]:
-    """N(x) and exp(-x^2 / 2); the smaller of N(x) and N(-x) is right to 5e-9 of it."""
+    """N(x) and exp(-x^2 / 2); the smaller of N(x) and N(-x) is right to 2e-7 of it."""
     distances = np.minimum(DENSITY_SCALE * np.abs(x), LARGEST)
     bells = np.exp(-0.5 * np.square(distances / DENSITY_SCALE))
     inverses = 1.0 / (distances + POLE)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._numpy_routes import EUROPEAN, GRID, routes
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
+from shockgrid.backends.vol_ranges import SMALLEST_VOL, WILD_VOL
 from shockgrid.pricing.certain import certain_values
 from shockgrid.pricing.implied import ROUNDING, implied_vol
 
 REPRICING_TOLERANCE = 1e-10  #: of the spot delivered
-#: Of the spot: where two ranges of vols meet, values tabulated with two schemes may differ by as much.
+#: Of the spot: where two ranges of vols meet, values tabulated with two efforts may differ by as much.
 LARGEST_JUMP = 1e-5
 MOST_STEPS = 80
 USUAL_START = 0.3  #: where the price has no European vol
@@ -25,7 +25,7 @@ LONGEST_STEP = 0.5  #: of the log of the vol: what lies farther was perhaps neve
 NARROWEST = 1e-13  #: bracket of the log of the vol
 FARTHEST = 4.0  #: deviations up to which grids are exact, and shocked vols are still on them
 NEAR_TOP = 0.7  #: below the highest log: the search does not begin at its end
-LOWEST_LOG, HIGHEST_LOG = float(np.log(SMALLEST_VOL)), float(np.log(LARGEST_VOL)) - 1e-12
+LOWEST_LOG, HIGHEST_LOG = float(np.log(SMALLEST_VOL)), float(np.log(WILD_VOL)) - 1e-12
 
 #: Vols and reasons of prices that have a vol; by ``solve``, or faster.
 Solver: TypeAlias = Callable[[Series, Floats], tuple[Floats, NDArray[np.str_]]]

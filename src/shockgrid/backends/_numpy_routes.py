@@ -6,7 +6,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import LARGEST_VOL, SMALLEST_VOL
+from shockgrid.backends.vol_ranges import LARGEST_VOL, LONGEST_WILD, SMALLEST_VOL, WILD_VOL
 
 EUROPEAN, TABLE, GRID = 0, 1, 2
 #: Rate * years up to which a rate counts as 0: its premium is at most as much of the strike, and with less
@@ -16,6 +16,10 @@ LONGEST, LARGEST_GROWTH = 12.0, 4.0  #: years, and rate * years in size, up to w
 #: (yield - rate) * sqrt(years) / vol of a put up to which they were: how fast the spot falls to the boundary.
 #: The second holds where the spot falls by more than a fifth of its log in the life.
 LARGEST_FALLS, DEEP = (25.0, 3.0), 0.2
+#: vol sqrt(years) up to which tables are right to 1e-5 of the spot, rates to 10 %.
+LARGEST_DEVIATION = 12.0
+#: Kernels may round a shocked vol up to the last range, which has no tables of long lives.
+ROUNDING = 1e-12
 
 
 def routes(series: Series) -> Codes:
@@ -57,4 +61,7 @@ def least_vols(series: Series) -> Floats:
 
 def off_tables(series: Series, vols: Floats) -> Mask:
     """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
-    return np.asarray((vols < SMALLEST_VOL) | (vols >= LARGEST_VOL) | (vols < least_vols(series)))
+    most = np.where(series.years > LONGEST_WILD, WILD_VOL * (1.0 - ROUNDING), LARGEST_VOL)
+    roots = np.sqrt(np.where(series.years > 0.0, series.years, 1.0))
+    most = np.minimum(most, LARGEST_DEVIATION / roots)
+    return np.asarray((vols < SMALLEST_VOL) | (vols >= most) | (vols < least_vols(series)))

@@ -11,24 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends._numpy_premium import FINE, SCHEMES, Scheme, Tables, build, schemes_for
+from shockgrid.backends._numpy_boundary import Puts
+from shockgrid.backends._numpy_premium import Tables, build, lanes_of
 from shockgrid.backends.memory import memory_bytes
+from shockgrid.backends.premium_effort import LARGEST, SHAPES, Shape, efforts_for, shapes_for
 
 #: Kept at a time, 2 kB each: 3,000 names of eight expiries need some 50,000 for 31 x 7 shocks. Fewer where
 #: they took more than this part of the memory.
 MOST_TABLES, SHARE = 200_000, 16
-#: Tables that there is room for at first, doubled as often as it takes; memory is taken page by page.
-FIRST_ROOM = 1 << 12
-#: Tables of puts by their years, rates, yields and ranges; see ``_numpy_premium.build``.
-Builder: TypeAlias = Callable[[Floats, Floats, Floats, Codes, Scheme], Tables]
+#: Tables that there is room for at first, and how many times as much when that is full: copying is rare, and
+#: memory is taken page by page.
+FIRST_ROOM, GROWTH = 1 << 9, 8
+#: Tables of puts, computed by the efforts for them; see ``_numpy_premium.build``.
+Builder: TypeAlias = Callable[[Puts, NDArray[np.uint8], Shape], Tables]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Tables of all schemes in arrays of the fine one; orders that a scheme has not are 0."""
+    """Tables of all shapes in arrays of the largest; what a shape has not is 0."""
 
-    coefficients: Floats  #: [M, FINE.vols, FINE.gaps]
-    boundaries: Floats  #: [M, FINE.vols]
+    coefficients: Floats  #: [M, LARGEST.vols, LARGEST.gaps]
+    boundaries: Floats  #: [M, LARGEST.vols]
     orders: NDArray[np.uint8]  #: [M] in the vol
     era: object  #: the same as long as tables are added and none is forgotten: their places stay
 
@@ -53,11 +56,11 @@ COLUMNS = ("coefficients", "boundaries", "orders", "asked")
 
 
 class _Room:
-    """Arrays with room for more tables than there are; what stands in them is not written again."""
+    """Arrays of zeros with room for more tables than there are; what stands in them is not written again."""
 
     def __init__(self, room: int) -> None:
-        self.coefficients = np.empty((room, FINE.vols, FINE.gaps))
-        self.boundaries = np.empty((room, FINE.vols))
+        self.coefficients = np.zeros((room, LARGEST.vols, LARGEST.gaps))
+        self.boundaries = np.zeros((room, LARGEST.vols))
         self.orders = np.empty(room, np.uint8)
         self.asked = np.zeros(room, np.int64)  #: the turn in which each was last asked for
 
@@ -72,7 +75,7 @@ class _Room:
 
     def larger(self, count: int, needed: int) -> _Room:
         """With room for as many as are needed and the first ``count`` tables in it."""
-        found = _Room(max(2 * len(self.orders), needed))
+        found = _Room(max(GROWTH * len(self.orders), needed))
         for name in COLUMNS:
             getattr(found, name)[:count] = getattr(self, name)[:count]
         return found
@@ -85,13 +88,11 @@ class _Room:
         return found
 
     def put(self, start: int, tables: Tables) -> None:
-        """Tables of one scheme from place ``start`` on."""
+        """Tables of one shape from place ``start`` on."""
         count, orders, gaps = tables.coefficients.shape
         places = slice(start, start + count)
         self.coefficients[places, :orders, :gaps] = tables.coefficients
-        self.coefficients[places, orders:] = self.coefficients[places, :orders, gaps:] = 0.0
         self.boundaries[places, :orders] = tables.boundaries
-        self.boundaries[places, orders:] = 0.0
         self.orders[places] = orders
 
 
@@ -134,6 +135,7 @@ class PremiumStore:
         while True:
             built = self._built(keys[missing])
             with self._lock:
+                self._make_room(len(missing))
                 for rows, tables in built:
                     self._add([names[missing[row]] for row in rows], tables)
                 missing = self._missing(names)  # some, if another thread made the store forget
@@ -158,23 +160,26 @@ class PremiumStore:
         self._kept = self._room.first(len(places), object())
 
     def _built(self, keys: Floats) -> list[tuple[list[int], Tables]]:
-        """Tables of each scheme, after the rows of ``keys`` that they are for."""
+        """Tables of each shape, after the rows of ``keys`` that they are for."""
         years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
         ranges = keys[:, 3].astype(np.intp)
-        needed, found = schemes_for(years, rates, yields, ranges), []
-        for number, scheme in enumerate(SCHEMES):
+        needed, found = shapes_for(years, rates, yields, ranges), []
+        for number, shape in enumerate(SHAPES):
             rows = np.flatnonzero(needed == number)
             if len(rows):
-                built = self._builder(years[rows], rates[rows], yields[rows], ranges[rows], scheme)
-                found.append((rows.tolist(), built))
+                puts = lanes_of(years[rows], rates[rows], yields[rows], ranges[rows], shape)
+                found.append((rows.tolist(), self._builder(puts, efforts_for(puts), shape)))
         return found
+
+    def _make_room(self, more: int) -> None:
+        count = len(self._places)
+        if count + more > len(self._room.orders):
+            self._room = self._room.larger(count, count + more)
 
     def _add(self, names: list[bytes], tables: Tables) -> None:
         count, new = len(self._places), self._missing(names)
         if len(new) < len(names):
             tables = Tables(tables.coefficients[new], tables.boundaries[new])
-        if count + len(new) > len(self._room.orders):
-            self._room = self._room.larger(count, count + len(new))
         self._room.put(count, tables)
         self._places.update({names[row]: count + n for n, row in enumerate(new)})
         self._kept = self._room.first(len(self._places), self._kept.era)

@@ -13,7 +13,7 @@ from shockgrid.backends._numpy_block import shocked_vols
 from shockgrid.backends._numpy_routes import off_tables, put_rates
 from shockgrid.backends._numpy_store import Kept, PremiumStore
 from shockgrid.backends.contract import Series
-from shockgrid.backends.vol_ranges import RANGES, range_of
+from shockgrid.backends.vol_ranges import LONGEST_WILD, RANGES, range_of
 from shockgrid.states import States
 
 #: ``Route`` of scenarios.h and device_sections.h: by the forward, as a European option, as one that is worth
@@ -47,10 +47,12 @@ class Ways(NamedTuple):
         """What is off the tables under every rule is given; what is under some rules, under those."""
         routes = routes_of(series)
         rows = np.flatnonzero(routes == TABLE)
-        own = series.take(rows)
+        own = series if len(rows) == len(series) else series.take(rows)
         vols = np.vstack([shocked_vols(own, states), own.vols])
         lowest, highest = vols.min(axis=0), vols.max(axis=0)
-        near = np.flatnonzero(off_tables(own, lowest) | off_tables(own, highest))  # few: the rest is skipped
+        near = np.flatnonzero(
+            off_tables(own, np.stack([lowest, highest])).any(axis=0)
+        )  # few: the rest is skipped
         beyond = off_tables(own.take(near), vols[:, near])
         hopeless = beyond.all(axis=0)
         routes[rows[near[hopeless]]] = GIVEN
@@ -76,13 +78,19 @@ class WantedTables:
     """The premium tables that n options on tables need, by their ``table_terms`` and ranges of vols."""
 
     def __init__(self, terms: Floats) -> None:
-        codes = np.zeros(len(terms), np.int64)
-        for column in terms.T:  # far faster than whole rows
+        # rows of one expiry and right mostly lie together: only the first of a run is looked up
+        new = np.ones(len(terms), np.bool_)
+        new[1:] = (terms[1:] != terms[:-1]).any(axis=1)
+        runs = np.flatnonzero(new)
+        codes = np.zeros(len(runs), np.int64)
+        for column in terms[runs].T:  # far faster than whole rows
             values, numbers = np.unique(column, return_inverse=True)
             codes = codes * len(values) + numbers
-        _, firsts, self._kinds = np.unique(codes, return_index=True, return_inverse=True)
-        self._distinct = terms[firsts]
+        _, firsts, kinds = np.unique(codes, return_index=True, return_inverse=True)
+        self._kinds = np.repeat(kinds, np.diff(runs, append=len(terms)))
+        self._distinct = terms[runs[firsts]]
         self._wanted = np.zeros((len(self._distinct), RANGES), np.bool_)
+        self._long = self._distinct[:, 0] > LONGEST_WILD  # has no table of the last range
 
     @property
     def order(self) -> Codes:
@@ -95,13 +103,16 @@ class WantedTables:
 
     def add_between(self, first: Codes, last: Codes) -> None:
         """Want those of all rows from one range [n] to another."""
-        for ahead in range(RANGES):
+        for ahead in range(int((last - first).max(initial=0)) + 1):
             self.add(slice(None), np.minimum(first + ahead, last))
 
     def find(self, store: PremiumStore) -> tuple[NDArray[np.int32], Kept]:
         """Place of each table [n, RANGES] in those returned with it, -1 where it is not wanted."""
+        self._wanted[:, -2] |= self._wanted[:, -1] & self._long
+        self._wanted[self._long, -1] = False
         which, ranges = np.nonzero(self._wanted)
         found, kept = store.find(np.column_stack([self._distinct[which], ranges]))
         places = np.full(self._wanted.shape, -1, np.int32)
         places[which, ranges] = found
+        places[self._long, -1] = places[self._long, -2]  # read for vols whose values are given
         return np.ascontiguousarray(places[self._kinds]), kept
