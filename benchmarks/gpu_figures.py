@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from gpu_cases import americans, grid, series_of, weights_of
+from scipy.sparse import csr_array
 
 from shockgrid.backends._cupy import CupyBackend
 from shockgrid.backends._cupy_early import parts_of
@@ -88,6 +89,29 @@ def whole_book(cuda: CupyBackend, names: int) -> dict[str, float]:
     return {"names": names, "seconds": seconds(cuda, work)}
 
 
+def by_precision(backends: dict[str, CupyBackend], count: int, leaves: int) -> dict[str, dict[str, float]]:
+    """Worst losses of one name's European series by the public verb, in each precision: the same bytes.
+
+    A leaf holds twenty of the series; uploads are included.
+    """
+    states, rng = grid(31, 7), np.random.default_rng(1)
+    columns, lots = rng.integers(0, count, leaves * 20), np.round(rng.normal(0.0, 10.0, leaves * 20)) * 100.0
+    weights = csr_array((lots, columns, np.arange(0, leaves * 20 + 1, 20)), shape=(leaves, count))
+    sections = [(series_of(count, 1), states)]
+    figures, found = {}, []
+    for precision, own in backends.items():
+        taken = seconds(own, lambda own=own: own.lowest(sections, weights)[0])
+        figures[f"worst losses, european, {precision}, {count:,} series x 217"] = {
+            "seconds": taken,
+            "prices_per_second": count * len(states.index) / taken,
+        }
+        found.append([own.get(part).tobytes() for part in own.lowest(sections, weights)])
+    if found[1:] != found[:-1]:
+        problem = "worst losses of two precisions differ"
+        raise SystemExit(problem)
+    return figures
+
+
 def machine(cuda: CupyBackend, dry: bool) -> dict[str, Any]:
     packages = {}
     for name in ("numpy", "scipy", "pandas", "cupy-cuda12x", "cupy-cuda13x"):
@@ -124,6 +148,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true")
     given = parser.parse_args()
     cuda, figures = CupyBackend(), {}
+    backends = {"double": cuda, "mixed": CupyBackend(precision="mixed")}
     for title, (count, shape) in (SMALL if given.dry_run else SIZES).items():
         for kind in KINDS:
             found = kernel_figure(cuda, kind, count, shape)
@@ -131,6 +156,7 @@ def main() -> None:
             part = found["prices_per_second"] / most if most else None
             figures[f"{kind}, fp64, {title}"] = {**found, "fraction_of_fp64_limit": part}
     figures["worst losses, fp64, 31 x 7"] = whole_book(cuda, 2 if given.dry_run else 300)
+    figures |= by_precision(backends, *((200, 20) if given.dry_run else (200_000, 5_000)))
     result = {**machine(cuda, given.dry_run), "figures": sorted(figures) if given.dry_run else figures}
     given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

@@ -27,13 +27,15 @@ class Unpooled:
 
 def main() -> None:
     cuda = CupyBackend(tile_elements=5000)
-    cuda._device.pool = Unpooled(cuda.xp)
+    mixed = CupyBackend(tile_elements=5000, precision="mixed")
+    cuda._device.pool = Unpooled(cuda.xp)  # of both, which share the device
     series, states = book_of_every_kind(1), grid(7, 5)
     sections, weights = [(series, states)], weights_of(33, len(series), 1)
     results = [
         cuda.price(series, states),
         cuda.risk_arrays(sections, weights),
         *cuda.lowest(sections, weights),
+        *mixed.lowest(sections, weights),
     ]
     print([cuda.get(result).shape for result in results], cuda.notes)
 

@@ -5,6 +5,14 @@
 
 namespace SHOCKGRID_NAMESPACE {
 
+// States that a block tabulates, of as many rows as there is room for.
+constexpr int MOST_STATES = 1024, MOST_ROWS = 8;
+
+// A run of rows of one section, and the row of the tile that the first of them fills.
+struct Rows {
+  long long section, first, count, top;
+};
+
 // How an instrument is priced: by its forward, or as an option that is European, European but at least what
 // exercise gives, or read from premium tables; or its values are given.
 enum Route { LINEAR, EUROPEAN, FLOORED, TABLE, GIVEN };

@@ -13,8 +13,8 @@ constexpr double LOG2_E = 1.4426950408889634074;
 constexpr double LOG_2_HIGH = 0.693147180369123816490, LOG_2_LOW = 1.90821492927058770002e-10;
 
 // Horner's rule, the highest power first.
-template <class Number, int count>
-SHOCKGRID_INLINE Number polynomial(Number x, const double (&coefficients)[count]) {
+template <class Number, class Real, int count>
+SHOCKGRID_INLINE Number polynomial(Number x, const Real (&coefficients)[count]) {
   Number sum = coefficients[0];
   SHOCKGRID_UNROLL
   for (int k = 1; k < count; ++k) sum = fused(sum, x, Number(coefficients[k]));

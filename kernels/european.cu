@@ -4,14 +4,6 @@
 
 using namespace SHOCKGRID_NAMESPACE;
 
-// States that a block tabulates, of as many rows as there is room for.
-constexpr int MOST_STATES = 1024, MOST_ROWS = 8;
-
-// A run of rows of one section, and the row of the tile that the first of them fills.
-struct Rows {
-  long long section, first, count, top;
-};
-
 // An entry of the table: of a spot state or of a vol rule, which follow the spot states.
 union Entry {
   SpotEntry spot;

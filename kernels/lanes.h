@@ -1,4 +1,5 @@
-// The number that the kernels compute with: a double on a GPU thread, a few doubles at once on the CPU.
+// The number that the kernels compute with: a double on a GPU thread, a few doubles at once on the CPU. What only
+// screens (screen.h) computes with floats.
 //
 // Every operation here is correctly rounded (IEEE 754) or works on bits, none is an intrinsic of one
 // processor, and none depends on the number of lanes: whatever is written with them gives the same bits on
@@ -25,13 +26,18 @@
 
 namespace SHOCKGRID_NAMESPACE {
 
-// Image<Number>: the unsigned integers behind a number, 64 bits a lane.
+constexpr unsigned long long SIGN_BIT = 1ull << 63;
+
+// Image<Number>: the unsigned integers behind a number, as wide as its lanes.
 template <class Number> struct Image;
 template <> struct Image<double> {
   typedef unsigned long long Type;
+  static constexpr Type SIGN = SIGN_BIT;
 };
-
-constexpr unsigned long long SIGN_BIT = 1ull << 63;
+template <> struct Image<float> {
+  typedef unsigned Type;
+  static constexpr Type SIGN = 1u << 31;
+};
 
 #if defined(__CUDACC__)
 
@@ -53,36 +59,60 @@ template <class Number> SHOCKGRID_INLINE double looked_up(const double* from, un
 SHOCKGRID_INLINE double gathered(const double* rows, unsigned long long row) { return rows[row]; }
 SHOCKGRID_INLINE void add_at(double* rows, unsigned long long row, double part) { rows[row] += part; }
 
+SHOCKGRID_INLINE float fused(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+SHOCKGRID_INLINE float magnitude(float a) { return fabsf(a); }
+SHOCKGRID_INLINE float select(bool mask, float a, float b) { return mask ? a : b; }
+SHOCKGRID_INLINE unsigned bits_of(float a) { return __float_as_uint(a); }
+template <> SHOCKGRID_INLINE float number_of<float>(unsigned long long bits) {
+  return __uint_as_float(static_cast<unsigned>(bits));
+}
+
 #else
 
-template <int count> struct Lanes;
-template <int count> struct Image<Lanes<count>> {
-  typedef unsigned long long Type __attribute__((vector_size(8 * count)));
+template <int count, class Real = double> struct Lanes;
+template <int count, class Real> struct Image<Lanes<count, Real>> {
+  typedef typename Image<Real>::Type Type __attribute__((vector_size(sizeof(Real) * count)));
+  static constexpr typename Image<Real>::Type SIGN = Image<Real>::SIGN;
+};
+// What a comparison of two reals gives in a lane.
+template <class Real> struct Flag;
+template <> struct Flag<double> {
+  typedef long long Type;
+};
+template <> struct Flag<float> {
+  typedef int Type;
 };
 
-template <int count> struct Lanes {
-  typedef double Vector __attribute__((vector_size(8 * count)));
-  typedef long long Mask __attribute__((vector_size(8 * count)));
+template <int count, class Real> struct Lanes {
+  typedef Real Scalar;
+  typedef Real Vector __attribute__((vector_size(sizeof(Real) * count)));
+  typedef typename Flag<Real>::Type Mask __attribute__((vector_size(sizeof(Real) * count)));
   Vector lanes;
 
   Lanes() = default;
-  SHOCKGRID_INLINE Lanes(double number) : lanes(number - Vector{}) {}
+  SHOCKGRID_INLINE Lanes(Real number) : lanes(number - Vector{}) {}
 };
-template <int count> SHOCKGRID_INLINE Lanes<count> lanes_of(typename Lanes<count>::Vector vector) {
-  Lanes<count> result;
+template <int count, class Real = double>
+SHOCKGRID_INLINE Lanes<count, Real> lanes_of(typename Lanes<count, Real>::Vector vector) {
+  Lanes<count, Real> result;
   result.lanes = vector;
   return result;
 }
 
 #define SHOCKGRID_OPERATOR(sign)                                                                            \
-  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(Lanes<count> a, Lanes<count> b) {        \
-    return lanes_of<count>(a.lanes sign b.lanes);                                                             \
+  template <int count, class Real>                                                                          \
+  SHOCKGRID_INLINE Lanes<count, Real> operator sign(Lanes<count, Real> a, Lanes<count, Real> b) {           \
+    return lanes_of<count, Real>(a.lanes sign b.lanes);                                                     \
   }                                                                                                         \
-  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(Lanes<count> a, double b) {              \
-    return a sign Lanes<count>(b);                                                                          \
+  template <int count, class Real>                                                                          \
+  SHOCKGRID_INLINE Lanes<count, Real> operator sign(                                                        \
+      Lanes<count, Real> a, typename Lanes<count, Real>::Scalar b) {                                        \
+    return a sign Lanes<count, Real>(b);                                                                    \
   }                                                                                                         \
-  template <int count> SHOCKGRID_INLINE Lanes<count> operator sign(double a, Lanes<count> b) {              \
-    return Lanes<count>(a) sign b;                                                                          \
+  template <int count, class Real>                                                                          \
+  SHOCKGRID_INLINE Lanes<count, Real> operator sign(                                                        \
+      typename Lanes<count, Real>::Scalar a, Lanes<count, Real> b) {                                        \
+    return Lanes<count, Real>(a) sign b;                                                                    \
   }
 SHOCKGRID_OPERATOR(+)
 SHOCKGRID_OPERATOR(-)
@@ -90,19 +120,22 @@ SHOCKGRID_OPERATOR(*)
 SHOCKGRID_OPERATOR(/)
 #undef SHOCKGRID_OPERATOR
 
-template <int count> SHOCKGRID_INLINE Lanes<count> operator-(Lanes<count> a) { return lanes_of<count>(-a.lanes); }
-template <int count>
-SHOCKGRID_INLINE typename Lanes<count>::Mask operator<(Lanes<count> a, Lanes<count> b) {
+template <int count, class Real> SHOCKGRID_INLINE Lanes<count, Real> operator-(Lanes<count, Real> a) {
+  return lanes_of<count, Real>(-a.lanes);
+}
+template <int count, class Real>
+SHOCKGRID_INLINE typename Lanes<count, Real>::Mask operator<(Lanes<count, Real> a, Lanes<count, Real> b) {
   return a.lanes < b.lanes;
 }
-template <int count>
-SHOCKGRID_INLINE Lanes<count> select(typename Lanes<count>::Mask mask, Lanes<count> a, Lanes<count> b) {
-  return lanes_of<count>(mask ? a.lanes : b.lanes);
+template <int count, class Real>
+SHOCKGRID_INLINE Lanes<count, Real> select(
+    typename Lanes<count, Real>::Mask mask, Lanes<count, Real> a, Lanes<count, Real> b) {
+  return lanes_of<count, Real>(mask ? a.lanes : b.lanes);
 }
 
 template <class Mask> SHOCKGRID_INLINE bool any(Mask mask) {
   long long all = 0;
-  for (unsigned lane = 0; lane < sizeof mask / sizeof all; ++lane) all |= mask[lane];
+  for (unsigned lane = 0; lane < sizeof mask / sizeof mask[0]; ++lane) all |= mask[lane];
   return all != 0;
 }
 
@@ -116,38 +149,45 @@ template <class Mask> SHOCKGRID_INLINE bool any(Mask mask) {
 #else
 #define SHOCKGRID_KEEP_TOGETHER(vector) __asm__("" : "+w"(vector))
 #endif
-template <int count> SHOCKGRID_INLINE Lanes<count> fused(Lanes<count> a, Lanes<count> b, Lanes<count> c) {
-  Lanes<count> result;
+SHOCKGRID_INLINE double lane_fused(double a, double b, double c) { return __builtin_fma(a, b, c); }
+SHOCKGRID_INLINE float lane_fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+SHOCKGRID_INLINE double lane_magnitude(double a) { return __builtin_fabs(a); }
+SHOCKGRID_INLINE float lane_magnitude(float a) { return __builtin_fabsf(a); }
+template <int count, class Real>
+SHOCKGRID_INLINE Lanes<count, Real> fused(Lanes<count, Real> a, Lanes<count, Real> b, Lanes<count, Real> c) {
+  Lanes<count, Real> result;
   for (int lane = 0; lane < count; ++lane)
-    result.lanes[lane] = __builtin_fma(a.lanes[lane], b.lanes[lane], c.lanes[lane]);
+    result.lanes[lane] = lane_fused(a.lanes[lane], b.lanes[lane], c.lanes[lane]);
   SHOCKGRID_KEEP_TOGETHER(result.lanes);
   return result;
 }
+SHOCKGRID_INLINE double square_root(double a) { return __builtin_sqrt(a); }
 template <int count> SHOCKGRID_INLINE Lanes<count> square_root(Lanes<count> a) {
   Lanes<count> result;
   for (int lane = 0; lane < count; ++lane) result.lanes[lane] = __builtin_sqrt(a.lanes[lane]);
   return result;
 }
-template <int count> SHOCKGRID_INLINE Lanes<count> magnitude(Lanes<count> a) {
-  Lanes<count> result;
-  for (int lane = 0; lane < count; ++lane) result.lanes[lane] = __builtin_fabs(a.lanes[lane]);
+template <int count, class Real> SHOCKGRID_INLINE Lanes<count, Real> magnitude(Lanes<count, Real> a) {
+  Lanes<count, Real> result;
+  for (int lane = 0; lane < count; ++lane) result.lanes[lane] = lane_magnitude(a.lanes[lane]);
   return result;
 }
 
-template <int count> SHOCKGRID_INLINE typename Image<Lanes<count>>::Type bits_of(Lanes<count> a) {
-  return (typename Image<Lanes<count>>::Type)a.lanes;
+template <int count, class Real>
+SHOCKGRID_INLINE typename Image<Lanes<count, Real>>::Type bits_of(Lanes<count, Real> a) {
+  return (typename Image<Lanes<count, Real>>::Type)a.lanes;
 }
 template <class Number> SHOCKGRID_INLINE Number number_of(typename Image<Number>::Type bits) {
   Number result;
   result.lanes = (typename Number::Vector)bits;
   return result;
 }
-template <class Number> SHOCKGRID_INLINE Number load(const double* from) {
+template <class Number> SHOCKGRID_INLINE Number load(const typename Number::Scalar* from) {
   Number result;
   __builtin_memcpy(&result, from, sizeof result);
   return result;
 }
-template <class Number> SHOCKGRID_INLINE void store(Number value, double* to) {
+template <class Number> SHOCKGRID_INLINE void store(Number value, typename Number::Scalar* to) {
   __builtin_memcpy(to, &value, sizeof value);
 }
 template <class Number> SHOCKGRID_INLINE Number looked_up(const double* from, typename Image<Number>::Type row) {
@@ -177,10 +217,10 @@ template <int... lane> struct Counted<0, lane...> {
 #if defined(__clang__)
 #define SHOCKGRID_SHUFFLE(a, b, index) __builtin_shufflevector(a, b, (index)...)
 #else
-#define SHOCKGRID_SHUFFLE(a, b, index) __builtin_shuffle(a, b, typename Lanes<count>::Mask{(index)...})
+#define SHOCKGRID_SHUFFLE(a, b, index) __builtin_shuffle(a, b, typename Lanes<count, Real>::Mask{(index)...})
 #endif
-template <int step, int count, int... lane>
-SHOCKGRID_INLINE void trade(Lanes<count>& upper, Lanes<count>& lower, Sequence<lane...>) {
+template <int step, int count, class Real, int... lane>
+SHOCKGRID_INLINE void trade(Lanes<count, Real>& upper, Lanes<count, Real>& lower, Sequence<lane...>) {
   const auto a = upper.lanes, b = lower.lanes;
   upper.lanes = SHOCKGRID_SHUFFLE(a, b, lane & step ? count + lane - step : lane);
   lower.lanes = SHOCKGRID_SHUFFLE(a, b, lane & step ? count + lane : lane + step);
@@ -188,7 +228,8 @@ SHOCKGRID_INLINE void trade(Lanes<count>& upper, Lanes<count>& lower, Sequence<l
 #undef SHOCKGRID_SHUFFLE
 
 // Row i, lane j changes places with row j, lane i.
-template <int step = 1, int count> SHOCKGRID_INLINE void transpose(Lanes<count> (&rows)[count]) {
+template <int step = 1, int count, class Real>
+SHOCKGRID_INLINE void transpose(Lanes<count, Real> (&rows)[count]) {
   if constexpr (step < count) {
     SHOCKGRID_UNROLL
     for (int row = 0; row < count; ++row)
@@ -204,7 +245,7 @@ template <class Number> SHOCKGRID_INLINE Number greater(Number a, Number b) { re
 
 // ``a`` with its sign turned where ``sign`` is negative: an exclusive or, dearer as a choice.
 template <class Number> SHOCKGRID_INLINE Number turned(Number a, Number sign) {
-  return number_of<Number>(bits_of(a) ^ (bits_of(sign) & SIGN_BIT));
+  return number_of<Number>(bits_of(a) ^ (bits_of(sign) & Image<Number>::SIGN));
 }
 
 }  // namespace SHOCKGRID_NAMESPACE

@@ -1,6 +1,7 @@
 // CUDA entry points for the sums of leaves and the worst of them. Compile with --fmad=false; then every sum has
 // the bits of the CPU library. Every parameter is 8 bytes, a count or an address.
 #include "aggregate.h"
+#include "worst.h"
 
 using namespace SHOCKGRID_NAMESPACE;
 
@@ -20,21 +21,6 @@ extern "C" __global__ void __launch_bounds__(256) leaf_pnl(
     }
 }
 
-// A value and where it stands. A NaN counts as worse than any number, so that none is passed over.
-struct Worst {
-  double value;
-  long long scenario;
-};
-__device__ __forceinline__ Worst worse(const Worst& a, const Worst& b) {
-#ifdef SHOCKGRID_PLANT_MISSING_TIE_RULE
-  return b.value <= a.value || b.value != b.value ? b : a;
-#else
-  if (b.value != b.value) return a.value != a.value && a.scenario < b.scenario ? a : b;
-  if (a.value != a.value) return a;
-  return b.value < a.value || (b.value == a.value && b.scenario < a.scenario) ? b : a;
-#endif
-}
-
 // The lowest P&L of each leaf and the lowest scenario that has it, of columns that are scenarios ``start`` and
 // following of more: with ``start`` > 0 what stands in values and scenarios is of those before.
 extern "C" __global__ void __launch_bounds__(MOST_THREADS) leaf_worst(
@@ -45,13 +31,7 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS) leaf_worst(
     const long long first = threadIdx.x < width ? threadIdx.x : 0;
     Worst own = {row[first], start + first};
     for (long long s = first + blockDim.x; s < width; s += blockDim.x) own = worse(own, {row[s], start + s});
-    found[threadIdx.x] = own;
-    __syncthreads();
-    for (unsigned left = blockDim.x; left > 1; left = (left + 1) / 2) {
-      const unsigned half = (left + 1) / 2;
-      if (threadIdx.x + half < left) found[threadIdx.x] = worse(found[threadIdx.x], found[threadIdx.x + half]);
-      __syncthreads();
-    }
+    worst_of_block(own, found);
     if (threadIdx.x == 0) {  // which alone overwrites found[0], so that the others may go on
       const Worst last = start ? worse({values[leaf], scenarios[leaf]}, found[0]) : found[0];
       values[leaf] = last.value;

@@ -108,5 +108,6 @@ SHOCKGRID_EXPORT(shockgrid_premium_tables)
 #include "native_worst.h"
 #include "native_joint.h"
 #include "native_worth.h"
+#include "native_screen.h"
 #include "native_implied.h"
 #include "native_dense.h"

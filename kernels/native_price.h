@@ -54,10 +54,17 @@ struct Pricer {
 
   // All instruments of a section, each in its row. Where a premium table is missing ``has_tables`` turns false.
   void fill(const Section& section, long long start, long long count, const Tile& tile) {
+    fill_some<true, true>(section, start, count, tile);
+  }
+  // Only European options, only the others, or both.
+  template <bool has_european, bool has_others>
+  void fill_some(const Section& section, long long start, long long count, const Tile& tile) {
     use_scenarios(section, start, count, numbers_of.items, run);
     find_spot_logs();
     Waiting european, floored, table;
     for (long long row = 0; row < section.count; ++row) {
+      const bool is_european = section.routes[row] == EUROPEAN;
+      if (!(is_european ? has_european : has_others)) continue;
       switch (section.routes[row]) {
         case LINEAR: fill_linear(section, run, row, tile); break;
         case EUROPEAN: add<EUROPEAN>(section, european, row, tile); break;

@@ -150,6 +150,13 @@ SHOCKGRID_INLINE Placed<1> lowest_of(const double* numbers, long long count, Num
 
 inline double loss_of(double lowest) { return lowest < 0.0 ? -lowest : 0.0; }
 
+inline long long rows_of(const Groups& groups, long long group) {
+  long long rows = 0;
+  for (long long k = groups.sections_of[group]; k < groups.sections_of[group + 1]; ++k)
+    rows += groups.sections[k].count;
+  return rows;
+}
+
 // A tile is priced, its leaves are summed and reduced while it is in cache.
 struct Walk {
   const Groups& groups;
@@ -160,21 +167,33 @@ struct Walk {
 
   // One group, ``most`` scenarios at a time. Whether all P&L are numbers.
   bool reduce(long long group, long long most) {
-    const Section *first = groups.sections + groups.sections_of[group],
-                  *last = groups.sections + groups.sections_of[group + 1];
-    const double* factors =
-        groups.scenario_weights ? groups.scenario_weights + group * groups.scenarios : nullptr;
     bool good = true;
-    for (long long start = 0; good && start < groups.scenarios; start += most) {
-      const long long left = groups.scenarios - start, count = left < most ? left : most;
-      double* to = tile;
-      for (const Section* section = first; section < last; to += section++->count * most)
-        pricer.fill(*section, start, count, {to, most, true});
-      const double* own = factors ? factors + start : nullptr;
-      good = reduce_tile(group, start, count, most, own);
-      if (found.longs) good = good && span_units((to - tile) / most, start, count, most, own);
-    }
-    return good && !any(nan);
+    for (long long start = 0; good && start < groups.scenarios; start += most)
+      good = reduce_run(group, start, groups.scenarios, most);
+    return good;
+  }
+
+  // Its scenarios from ``start`` on, up to ``most`` and not beyond ``stop``.
+  bool reduce_run(long long group, long long start, long long stop, long long most) {
+    const long long count = stop - start < most ? stop - start : most;
+    fill<true, true>(group, start, count, most);
+    return reduce_filled(group, start, count, most);
+  }
+  // Only European options, only the others, or both.
+  template <bool has_european, bool has_others>
+  void fill(long long group, long long start, long long count, long long most) {
+    double* to = tile;
+    for (const Section* section = first_of(group); section < first_of(group + 1); to += section++->count * most)
+      pricer.fill_some<has_european, has_others>(*section, start, count, {to, most, true});
+  }
+  bool reduce_filled(long long group, long long start, long long count, long long most) {
+    const double* factors = factors_of(group, start);
+    const bool good = reduce_tile(group, start, count, most, factors) && !any(nan);
+    return good && (!found.longs || span_units(rows_of(groups, group), start, count, most, factors));
+  }
+  const Section* first_of(long long group) const { return groups.sections + groups.sections_of[group]; }
+  const double* factors_of(long long group, long long start) const {
+    return groups.scenario_weights ? groups.scenario_weights + group * groups.scenarios + start : nullptr;
   }
 
   // What of a run of scenarios is reduced.
@@ -231,13 +250,6 @@ struct Walk {
   long long units = 0;  // instruments of the groups before
 };
 
-inline long long rows_of(const Groups& groups, long long group) {
-  long long rows = 0;
-  for (long long k = groups.sections_of[group]; k < groups.sections_of[group + 1]; ++k)
-    rows += groups.sections[k].count;
-  return rows;
-}
-
 inline long long width_of(const Groups& groups, long long group, long long tile_values) {
   bool tables = false;
   for (long long k = groups.sections_of[group]; k < groups.sections_of[group + 1]; ++k)
@@ -245,38 +257,54 @@ inline long long width_of(const Groups& groups, long long group, long long tile_
   return tile_width(rows_of(groups, group), groups.scenarios, tile_values, tables);
 }
 
+// What the largest of the groups needs.
+struct Room {
+  long long states = 0, most = 0, values = 0, rows = 0;  // values: of a tile
+};
+inline Status room_of(const Groups& groups, long long tile_values, Room& room) {
+  const auto raise = [](long long& most, long long own) { most = most > own ? most : own; };
+  for (long long k = groups.sections_of[0]; k < groups.sections_of[groups.count]; ++k) {
+    const Section& section = groups.sections[k];
+    const Status status = checked(section, groups.scenarios);
+    if (status != DONE) return status;
+    raise(room.states, section.spot_states + section.vol_rules);
+  }
+  for (long long group = 0; group < groups.count; ++group) {
+    const long long rows = rows_of(groups, group), width = width_of(groups, group, tile_values);
+    raise(room.most, width);
+    raise(room.rows, rows);
+    raise(room.values, rows * width);
+  }
+  return DONE;
+}
+
+// Every group in turn, then losses in place of P&L. ``own`` reduces one as ``walk`` would.
+template <class Own> int reduce_all(Walk& walk, long long tile_values, Own& own) {
+  const Groups& groups = walk.groups;
+  for (long long group = 0; group < groups.count; ++group) {
+    if (!own.reduce(group, width_of(groups, group, tile_values))) return NOT_A_NUMBER;
+    if (!walk.pricer.has_tables) return NO_TABLE;
+    walk.units += rows_of(groups, group);
+  }
+  const long long leaves = groups.leaves_of[groups.count] - groups.leaves_of[0];
+  for (long long leaf = 0; leaf < leaves; ++leaf) walk.found.losses[leaf] = loss_of(walk.found.losses[leaf]);
+  for (long long row = 0; walk.found.longs && row < walk.units; ++row) {
+    walk.found.longs[row] = loss_of(walk.found.longs[row]);
+    walk.found.shorts[row] = loss_of(-walk.found.shorts[row]);
+  }
+  return DONE;
+}
+
 }  // namespace SHOCKGRID_NAMESPACE
 
 SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, const Reduced* found) {
-  long long states = 0, most = 0, values = 0;
-  for (long long k = groups->sections_of[0]; k < groups->sections_of[groups->count]; ++k) {
-    const Section& section = groups->sections[k];
-    const Status status = checked(section, groups->scenarios);
-    if (status != DONE) return status;
-    const long long own = section.spot_states + section.vol_rules;
-    states = states > own ? states : own;
-  }
-  for (long long group = 0; group < groups->count; ++group) {
-    const long long rows = rows_of(*groups, group), width = width_of(*groups, group, tile_values);
-    most = most > width ? most : width;
-    values = values > rows * width ? values : rows * width;
-  }
-  Pricer pricer(states, most);
+  Room room;
+  const Status status = room_of(*groups, tile_values, room);
+  if (status != DONE) return status;
+  Pricer pricer(room.states, room.most);
   // the last sums read and write beyond the last row
-  Buffer<double> tile(values + WORST_SUMS * WIDTH, pricer.ok), pnl(most + WORST_SUMS * WIDTH, pricer.ok);
+  Buffer<double> tile(room.values + WORST_SUMS * WIDTH, pricer.ok), pnl(room.most + WORST_SUMS * WIDTH, pricer.ok);
   if (!pricer.ok) return NO_MEMORY;
   Walk walk = {*groups, *found, pricer, tile.items, pnl.items};
-  for (long long group = 0; group < groups->count; ++group) {
-    const long long rows = rows_of(*groups, group);
-    if (!walk.reduce(group, width_of(*groups, group, tile_values))) return NOT_A_NUMBER;
-    if (!pricer.has_tables) return NO_TABLE;
-    walk.units += rows;
-  }
-  const long long leaves = groups->leaves_of[groups->count] - groups->leaves_of[0];
-  for (long long leaf = 0; leaf < leaves; ++leaf) found->losses[leaf] = loss_of(found->losses[leaf]);
-  for (long long row = 0; found->longs && row < walk.units; ++row) {
-    found->longs[row] = loss_of(found->longs[row]);
-    found->shorts[row] = loss_of(-found->shorts[row]);
-  }
-  return DONE;
+  return reduce_all(walk, tile_values, walk);
 }

@@ -22,6 +22,21 @@
 
 inline double __fma_rn(double a, double b, double c) { return __builtin_fma(a, b, c); }
 inline double __dsqrt_rn(double a) { return __builtin_sqrt(a); }
+// CuPy compiles with -ftz=true: a float32 below 2**-126 counts as zero. Seen here where a product is fused with a sum.
+inline float host_flushed(float a) { return __builtin_fabsf(a) < 0x1p-126f ? 0.0f : a; }
+inline float __fmaf_rn(float a, float b, float c) {
+  return host_flushed(__builtin_fmaf(host_flushed(a), host_flushed(b), host_flushed(c)));
+}
+inline unsigned __float_as_uint(float a) {
+  unsigned bits;
+  std::memcpy(&bits, &a, sizeof bits);
+  return bits;
+}
+inline float __uint_as_float(unsigned bits) {
+  float a;
+  std::memcpy(&a, &bits, sizeof a);
+  return a;
+}
 inline long long __double_as_longlong(double a) {
   long long bits;
   std::memcpy(&bits, &a, sizeof bits);

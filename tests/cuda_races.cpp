@@ -5,6 +5,8 @@
 #include "american.cu"
 #include "european.cu"
 #include "leaves.cu"
+#include "screened_leaves.cu"
+#include "screened_values.cu"
 
 namespace {
 
@@ -57,6 +59,32 @@ int main() {
   double values[INSTRUMENTS];
   long long scenarios[INSTRUMENTS];
   run(leaf_worst, {INSTRUMENTS, SCENARIOS, word(tile.data()), 0, word(values), word(scenarios)});
+  for (double value : values)
+    if (value != value) return 1;
+
+  // a leaf for each row: it holds this one and all above it
+  std::vector<Place> places(INSTRUMENTS);
+  std::vector<int> columns;
+  std::vector<long long> starts = {0};
+  for (long long i = 0; i < INSTRUMENTS; ++i) {
+    places[size_t(i)] = {0, i, i * SPOTS, i * RULES};
+    for (long long k = 0; k <= i; ++k) columns.push_back(int(k));
+    starts.push_back(static_cast<long long>(columns.size()));
+  }
+  const std::vector<double> weights(columns.size(), -2.0);
+  std::vector<ScreenedSpot<float>> spot_table(INSTRUMENTS * SPOTS);
+  std::vector<Deviation<float>> vol_table(INSTRUMENTS * RULES);
+  std::vector<float> screened(tile.size()), pnl(tile.size());
+  std::vector<RowBound> bounds(INSTRUMENTS);
+  double limits[INSTRUMENTS];
+  const ScreenedTile shared = {SCENARIOS, &section, places.data(), spot_table.data(), vol_table.data(), tile.data(),
+                               screened.data(), bounds.data(), pnl.data(), limits};
+  run(screened_bases, {word(&shared), INSTRUMENTS});
+  run(screened_tables, {word(&shared), word(rows), 2});
+  run(screened_values, {word(&shared), INSTRUMENTS});
+  run(screened_leaves, {word(&shared), INSTRUMENTS, word(starts.data()), word(columns.data()), word(weights.data())});
+  run(worst_of_screened, {word(&shared), INSTRUMENTS, word(starts.data()), word(columns.data()), word(weights.data()),
+                          0, word(values), word(scenarios)});
   for (double value : values)
     if (value != value) return 1;
   return 0;

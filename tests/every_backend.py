@@ -56,9 +56,14 @@ def option_rows(count: int, **columns: Any) -> Series:
 
 
 #: name -> what makes such a backend; takes ``tile_elements`` and ``block_elements``
-MAKERS: dict[str, Callable[..., Any]] = {
+DOUBLE: dict[str, Callable[..., Any]] = {
     "numpy": NumpyBackend,
     **{f"native {name}": partial(NativeBackend, name) for name in native_sets()},
     **({"cupy on the host": Fetched} if has_compiler() else {}),
 }
-BACKENDS: dict[str, Backend] = {name: make() for name, make in MAKERS.items()}
+#: the same that screen worst losses in float32, of those that can
+MIXED = {
+    f"{name} mixed": partial(make, precision="mixed") for name, make in DOUBLE.items() if name != "numpy"
+}
+MAKERS = DOUBLE | MIXED
+BACKENDS: dict[str, Backend] = {name: make() for name, make in DOUBLE.items()}

@@ -195,8 +195,8 @@ def backend(world: World | None = None, **options: Any) -> CupyBackend:
 class Fetched:
     """A backend with its results on the host, for tests that compute with what they get."""
 
-    def __init__(self, **options: Any) -> None:
-        self._own = backend(World(threads=2), **options)
+    def __init__(self, *, threads: int = 2, **options: Any) -> None:
+        self._own = backend(World(threads=threads), **options)
         self.name, self.xp = self._own.name, np
 
     def put(self, array: Any) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from shockgrid.backends import _cupy_sections, _cupy_tables, _cupy_tile
+from shockgrid.backends import _cupy_screen, _cupy_sections, _cupy_tables, _cupy_tile
 from shockgrid.backends._cupy_source import OPTIONS, expanded, folder, joined
 from shockgrid.backends.premium_effort import LARGEST
 from shockgrid.backends.vol_ranges import RANGES
@@ -26,6 +26,8 @@ ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
 MOST_REGISTERS = {
     "european": {"unit_values": 64, "black_values": 64},
     "leaves": {"leaf_pnl": 64, "leaf_worst": 64},
+    "screened_values": {"screened_bases": 64, "screened_tables": 64, "screened_values": 64},
+    "screened_leaves": {"screened_leaves": 64, "worst_of_screened": 64},
     "american": {"early_values": 128},
     "premium": {"exercise_boundaries": 128, "premium_powers": 128, "premium_coefficients": 128},
     "dividends": {"grids_held": 128, "grids_one_side": 128, "grids_two_sides": 128},
@@ -104,7 +106,25 @@ def test_python_and_kernels_agree_on_sizes() -> None:
     }
     assert bounds["unit_values"] == bounds["leaf_pnl"] == bounds["black_values"] == _cupy_tile.MOST_THREADS
     assert bounds["early_values"] == _cupy_tile.MOST_EARLY_THREADS
+    assert {bounds[name] for name in MOST_REGISTERS["screened_values"]} == {_cupy_tile.MOST_THREADS}
+    assert {bounds[name] for name in MOST_REGISTERS["screened_leaves"]} == {_cupy_screen.MOST_LEAF_THREADS}
     assert bounds["premium_powers"] == bounds["grids_held"] == _cupy_tables.THREADS
+
+
+def test_python_and_kernels_agree_on_what_is_screened() -> None:
+    """Numbers of the structures that Python makes room for, and of the words of the one that it fills."""
+    text = joined("screened_values")
+
+    def numbers_of(name: str) -> int:
+        body = re.search(rf"struct {name} \{{\n(.*?)\n\}};", text, re.DOTALL)
+        assert body is not None
+        return len(re.findall(r"\w+(?=[,;])", re.sub(r"//.*", "", body[1])))
+
+    assert numbers_of("ScreenedSpot") == _cupy_screen.SPOT_NUMBERS
+    assert numbers_of("Deviation") == _cupy_screen.VOL_NUMBERS
+    assert numbers_of("RowBound") == _cupy_screen.BOUND_NUMBERS
+    assert numbers_of("Place") == numbers_of("Rows") == 4
+    assert numbers_of("ScreenedTile") == _cupy_screen.WORDS
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

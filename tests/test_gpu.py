@@ -96,6 +96,20 @@ def test_a_long_list_of_scenarios_in_tiles(cuda: Any) -> None:
     assert scenarios.tolist() == found.argmin(axis=1).tolist()
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_screen_in_float32_finds_the_bytes_of_float64(cuda: Any, seed: int) -> None:
+    mixed = get_backend("cupy", precision="mixed")
+    assert mixed.name == "cupy-mixed"
+    cases = [(series_of(1009, seed), grid(31, 7)), (book_of_every_kind(seed), grid(61, 40))]
+    cases.append((series_of(33, seed), grid(401, 201)))
+    for series, states in cases:
+        weights = weights_of(101, len(series), seed)
+        pairs = zip(
+            mixed.lowest([(series, states)], weights), cuda.lowest([(series, states)], weights), strict=True
+        )
+        assert all(same_bytes(mixed.get(own), cuda.get(other)) for own, other in pairs)
+
+
 def test_black_under_broadcasting(cuda: Any, host: Any) -> None:
     strikes = np.linspace(1.0, 400.0, 1009)
     for vols in (0.0, 0.3, 4.0):

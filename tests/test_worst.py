@@ -180,8 +180,8 @@ def test_the_bytes_are_those_of_the_rows(
 
 
 def test_a_name_of_many_series_is_cut_by_scenarios(make: Make) -> None:
-    """3,000 series x 217 are ten tiles; of two equal lows, one a tile, the first counts."""
-    rng, count = np.random.default_rng(4), 3000
+    """1,500 series x 434 are fourteen tiles; of two equal lows, one a tile, the first counts."""
+    rng, count = np.random.default_rng(4), 1500
     states = grid(31, 7)
     states = replace(states, index=np.concatenate([states.index, states.index[::-1]]))
     batch = Batch(

@@ -12,7 +12,12 @@ from typing import Annotated, TypeAlias
 import typer
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-BackendOption: TypeAlias = Annotated[str, typer.Option(help="auto, or a backend by name.")]
+BackendOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="auto, or a backend by name; with -mixed behind it worst losses are screened in float32."
+    ),
+]
 MapOption: TypeAlias = Annotated[Path | None, typer.Option("--map", help="MAP.toml for files of your own.")]
 MarketOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of the market tables.")]
 BookOption: TypeAlias = Annotated[Path, typer.Option(help="Folder of positions and accounts.")]

@@ -14,15 +14,17 @@ from shockgrid.backends._cupy_batches import FEWEST, Batches, HostParts, Work, o
 from shockgrid.backends._cupy_black import black
 from shockgrid.backends._cupy_device import INSTALL, device_of
 from shockgrid.backends._cupy_early import given_of, parts_of
+from shockgrid.backends._cupy_screen import screened_worst_of
 from shockgrid.backends._cupy_sections import checked, require_good
 from shockgrid.backends._cupy_tables import CupyBuilder, CupySolver
-from shockgrid.backends._cupy_tile import Tiles
+from shockgrid.backends._cupy_tile import Tiles, Wanted
 from shockgrid.backends._cupy_worst import device_worst
 from shockgrid.backends._native_library import overflow
 from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
+from shockgrid.backends.precisions import DOUBLE, MIXED, named, require_precision
 from shockgrid.errors import BackendUnavailable, InputError
 from shockgrid.states import UNMOVED, States
 
@@ -39,11 +41,12 @@ class CupyBackend:
     Parameters
     ----------
     device : number of the CUDA device.
+    precision : ``double`` or ``mixed``; see ``get_backend``. Concerns ``worst`` and ``lowest`` alone.
     tile_elements : about how many float64 values ``risk_arrays`` holds at once; None for half the device's
         second-level cache.
     block_elements : the most options handed over at once by ``black``.
 
-    The last two change no bit of any result. Threads may share a backend; see ``CupyDevices`` for several
+    The last three change no bit of any result. Threads may share a backend; see ``CupyDevices`` for several
     devices.
 
     Where the device has no memory left, batches are halved; one of 32 rows that still does not fit is
@@ -56,16 +59,21 @@ class CupyBackend:
     """
 
     def __init__(
-        self, device: int = 0, *, tile_elements: int | None = None, block_elements: int = 1 << 24
+        self,
+        device: int = 0,
+        *,
+        precision: str = DOUBLE,
+        tile_elements: int | None = None,
+        block_elements: int = 1 << 24,
     ) -> None:
+        self.precision = require_precision(precision)
         self._device = device_of(device)
-        self.name = "cupy"
+        self.name = named("cupy", precision)
         self.xp: ModuleType = self._device.cupy
         self.tile_elements = tile_elements or self._device.cache_bytes // 16
         self.block_elements = block_elements
         host = on_host()
-        self._host = host.backend
-        self._batches = Batches(self._device, self._host.name)
+        self._host, self._batches = host.backend, Batches(self._device, host.backend.name)
         build_tables = CupyBuilder(self._device, self._batches, host.builder)
         solve_grids = CupySolver(self._device, self._batches, host.solver)
         self._plain = NumpyBackend(builder=build_tables, solver=solve_grids, reader=host.reader)
@@ -125,7 +133,7 @@ class CupyBackend:
             parts, kept = parts_of([(series, states)], self._premiums)
             given = given_of(parts, self._plain)
             with self._device.turn():
-                return self._tiles.filled(parts, kept, given, len(states.index), less_base=False).T
+                return self._tiles.filled(Wanted(parts, kept, given, len(states.index)), less_base=False).T
         except MemoryError:
             self._batches.note("prices")
             return self._host.price(series, states)
@@ -175,8 +183,8 @@ class CupyBackend:
             with self._device.turn():
                 result = self.xp.empty((rows.shape[0], count))
 
-            def consume(tile: Any, laid: Any, start: int) -> None:
-                self._tiles.sum_leaves(laid, tile, start, result)
+            def consume(wanted: Wanted, laid: Any, start: int) -> None:
+                self._tiles.sum_leaves(laid, self._tiles.filled(wanted, less_base=True), start, result)
 
             def on_host(start: int, stop: int) -> None:
                 found = self._host_sums(sections, rows, start, stop)
@@ -206,10 +214,9 @@ class CupyBackend:
                 values = self.xp.empty(rows.shape[0])
                 scenarios = self.xp.empty(rows.shape[0], np.int64)
 
-            def consume(tile: Any, laid: Any, start: int) -> None:
-                pnl = self.xp.empty((rows.shape[0], tile.shape[1]))
-                self._tiles.sum_leaves(laid, tile, 0, pnl)
-                self._tiles.worst_of(pnl, start, values, scenarios)
+            def consume(wanted: Wanted, laid: Any, start: int) -> None:
+                find = screened_worst_of if self.precision == MIXED else Tiles.worst_of
+                find(self._tiles, wanted, laid, start, values, scenarios)
 
             def on_host(start: int, stop: int) -> None:
                 raise MemoryError
@@ -226,10 +233,10 @@ class CupyBackend:
         sections: Sequence[tuple[Series, States]],
         rows: Any,
         count: int,
-        consume: Callable[[Any, Any, int], None],
+        consume: Callable[[Wanted, Any, int], None],
         on_host: Work,
     ) -> None:
-        """Price tiles of all instruments by a run of scenarios, and have each consumed at once."""
+        """Have tiles of all instruments by a run of scenarios filled and consumed, in turn."""
         parts, kept = parts_of(sections, self._premiums)
         with self._device.turn():
             laid = self._tiles.laid(rows)
@@ -238,7 +245,7 @@ class CupyBackend:
             own = [part._replace(states=part.states.block(start, stop)) for part in parts]
             given = given_of(own, self._plain)
             with self._device.turn():
-                consume(self._tiles.filled(own, kept, given, stop - start, less_base=True), laid, start)
+                consume(Wanted(own, kept, given, stop - start), laid, start)
 
         fitting = self.tile_elements // max(1, rows.shape[1]) // FEWEST * FEWEST
         self._batches.run(count, max(FEWEST, fitting), on_device, on_host, "risk arrays")
@@ -246,8 +253,8 @@ class CupyBackend:
     def _host_sums(
         self, sections: Sequence[tuple[Series, States]], rows: Any, start: int, stop: int
     ) -> Floats:
-        cut = [(series, states.block(start, stop)) for series, states in sections]
-        return np.asarray(self._host.risk_arrays(cut, rows))
+        part = [(series, states.block(start, stop)) for series, states in sections]
+        return np.asarray(self._host.risk_arrays(part, rows))
 
     def free_bytes(self) -> int:
         """Memory that may be taken now on the device, or on the host where that is less, in bytes."""

@@ -15,13 +15,14 @@ from shockgrid.backends._cupy import CupyBackend
 from shockgrid.backends._cupy_device import device_count
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Backend, Series
+from shockgrid.backends.precisions import DOUBLE, named
 from shockgrid.states import States
 
 
-def cupy_backend() -> Backend:
+def cupy_backend(precision: str = DOUBLE) -> Backend:
     """The backend of all CUDA devices. Raises BackendUnavailable where none answers."""
     found = device_count()
-    return CupyDevices(found) if found > 1 else CupyBackend()
+    return CupyDevices(found, precision) if found > 1 else CupyBackend(precision=precision)
 
 
 class CupyDevices:
@@ -31,10 +32,10 @@ class CupyDevices:
     devices, a single thread one. Devices of one kind give the same bytes, so which of them ran changes none.
     """
 
-    def __init__(self, devices: int) -> None:
-        self._backends = [CupyBackend(number) for number in range(devices)]
+    def __init__(self, devices: int, precision: str = DOUBLE) -> None:
+        self._backends = [CupyBackend(number, precision=precision) for number in range(devices)]
         self._turns, self._thread = count(), local()
-        self.name = "cupy"
+        self.name = named("cupy", precision)
         self.xp: ModuleType = self._backends[0].xp
 
     def _own(self) -> CupyBackend:

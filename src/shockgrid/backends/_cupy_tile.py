@@ -37,6 +37,15 @@ class Placed(NamedTuple):
     given: int
 
 
+class Wanted(NamedTuple):
+    """What a tile is filled from: sections, tables, given values, and the number of scenarios."""
+
+    parts: Sequence[Part]
+    kept: Kept
+    given: Given | None
+    scenarios: int
+
+
 class Tiles:
     """Launches for one device; every method is called inside ``Device.turn``."""
 
@@ -44,10 +53,9 @@ class Tiles:
         self.device = device
         self._kept: tuple[Kept, Any, Any, Any] | None = None
 
-    def filled(
-        self, parts: Sequence[Part], kept: Kept, given: Given | None, count: int, *, less_base: bool
-    ) -> Any:
+    def filled(self, wanted: Wanted, *, less_base: bool) -> Any:
         """Unit values or unit P&L, [rows of all parts, count]."""
+        parts, kept, given, count = wanted
         return self.fill(self.placed(parts, kept, given), count, less_base=less_base)
 
     def placed(self, parts: Sequence[Part], kept: Kept, given: Given | None) -> Placed:
@@ -58,17 +66,23 @@ class Tiles:
         tables, values = self._add_tables(upload, kept), _add_given(upload, given)
         return Placed(self.device.upload(upload), upload, rows, tables, values)
 
-    def fill(self, placed: Placed, count: int, *, less_base: bool) -> Any:
-        """Unit values or unit P&L of what was placed, [rows of all parts, count]."""
+    def fill(
+        self, placed: Placed, count: int, *, less_base: bool, runs: tuple[int, int] | None = None
+    ) -> Any:
+        """Unit values or unit P&L of what was placed, [rows of all parts, count].
+
+        ``runs``: address and number of runs of rows, where not all rows are to be filled.
+        """
         device, at, rows = self.device, placed.upload.at, placed.rows
         tile = device.cupy.empty((rows.rows, count))
-        runs, early = (rows.run_count, rows.early_count) if count else (0, 0)
+        address, wanted = (at(rows.runs), rows.run_count) if runs is None else runs
+        run_count, early = (wanted, rows.early_count) if count else (0, 0)
         device.launch(
-            *("european", "unit_values", runs, _threads(count, MOST_THREADS)),
-            *(at(rows.sections), at(rows.runs), runs, count, less_base, tile),
+            *("european", "unit_values", run_count, threads_for(count, MOST_THREADS)),
+            *(at(rows.sections), address, run_count, count, less_base, tile),
         )
         device.launch(
-            *("american", "early_values", early, _threads(count, MOST_EARLY_THREADS)),
+            *("american", "early_values", early, threads_for(count, MOST_EARLY_THREADS)),
             *(at(rows.sections), at(placed.tables), at(placed.given), at(rows.early)),
             *(early, count, less_base, tile),
         )
@@ -98,16 +112,18 @@ class Tiles:
         """P&L of leaves under a tile, into columns ``start`` and following of ``pnl`` [L, S]."""
         count = tile.shape[1]
         self.device.launch(
-            *("leaves", "leaf_pnl", laid.leaves, _threads(count, MOST_THREADS)),
+            *("leaves", "leaf_pnl", laid.leaves, threads_for(count, MOST_THREADS)),
             *(laid.leaves, laid.pointers, laid.instruments, laid.values),
             *(count, tile, start, pnl.shape[1], pnl),
         )
 
-    def worst_of(self, pnl: Any, start: int, values: Any, scenarios: Any) -> None:
-        """Merge the worst of ``pnl`` [L, w], scenarios ``start`` and following, into what was found."""
-        leaves, width = pnl.shape
+    def worst_of(self, wanted: Wanted, laid: Weights, start: int, values: Any, scenarios: Any) -> None:
+        """Merge the worst P&L of leaves, in scenarios ``start`` and following, into what was found."""
+        leaves, width = laid.leaves, wanted.scenarios
+        pnl = self.device.cupy.empty((leaves, width))
+        self.sum_leaves(laid, self.filled(wanted, less_base=True), 0, pnl)
         self.device.launch(
-            *("leaves", "leaf_worst", leaves, _threads(width, MOST_THREADS)),
+            *("leaves", "leaf_worst", leaves, threads_for(width, MOST_THREADS)),
             *(leaves, width, pnl, start, values, scenarios),
         )
 
@@ -118,7 +134,7 @@ class Tiles:
         self.device.launch("european", "black_values", blocks, MOST_THREADS, count, *columns, values)
 
 
-def _threads(count: int, most: int) -> int:
+def threads_for(count: int, most: int) -> int:
     """Threads of a block that has ``count`` things to do: whole warps."""
     return min(most, max(1, -(-count // WARP)) * WARP)
 

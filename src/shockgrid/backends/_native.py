@@ -31,6 +31,7 @@ from shockgrid.backends._native_library import (
     whole,
 )
 from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._native_screen import screened_worst
 from shockgrid.backends._native_worst import native_worst, worst_in_parts
 from shockgrid.backends._numpy import WORST_ELEMENTS, NumpyBackend
 from shockgrid.backends.batch import Batch, Worst
@@ -38,6 +39,7 @@ from shockgrid.backends.contract import Series
 from shockgrid.backends.dense import Surfaces, WorstCells
 from shockgrid.backends.leaf_weights import checked_weights
 from shockgrid.backends.plain_worst import plain_worst
+from shockgrid.backends.precisions import DOUBLE, MIXED, named, require_precision
 from shockgrid.states import UNMOVED, States
 
 #: Values that NumPy finds, handed to one call of the library: 16 MB.
@@ -54,6 +56,7 @@ class NativeBackend:
     instruction_set : see ``_native_library.Library``; None for the fastest of this processor.
     tile_elements : about how many float64 values ``risk_arrays`` holds at once; should fit the second-level
         cache.
+    precision : ``double`` or ``mixed``; see ``get_backend``. Concerns ``worst`` alone.
     block_elements : options handed over at once by ``black`` and ``implied_vol``.
 
     None changes a bit of any result, nor do row order, company or threads. The interpreter's lock is free
@@ -66,16 +69,22 @@ class NativeBackend:
     """
 
     def __init__(
-        self, instruction_set: str | None = None, *, tile_elements: int = 65_536, block_elements: int = 32_768
+        self,
+        instruction_set: str | None = None,
+        *,
+        precision: str = DOUBLE,
+        tile_elements: int = 65_536,
+        block_elements: int = 32_768,
     ) -> None:
         self._library = Library(instruction_set)
+        self.precision = require_precision(precision)
         self._plain = NumpyBackend(
             builder=NativeBuilder(self._library),
             solver=NativeSolver(self._library),
             reader=NativeReader(self._library),
         )
         self._solver = NativeImplied(self._library, self._plain.premiums, self.implied_vol, self.base)
-        self.name = "native"
+        self.name = named("native", precision)
         self.instruction_set = self._library.name
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
@@ -227,6 +236,8 @@ class NativeBackend:
             return laid.columns(slice(0, len(states.index)), less_base=True)
 
         def own(part: Batch) -> Worst:
+            if self.precision == MIXED:
+                return screened_worst(self._library, part, reduced, units, self.tile_elements, lay)[0]
             return native_worst(self._library, part, reduced, units, self.tile_elements, lay)
 
         def by_rows(part: Batch) -> Worst:

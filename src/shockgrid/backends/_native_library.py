@@ -35,7 +35,7 @@ RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
 FUNCTIONS = (
     *("black", "implied_vol", "american_implied", "price", "risk_arrays", "worst"),
     *("leaf_worth", "worst_of_sums"),
-    *("premium_tables", "grids", "read_grids", "dense"),
+    *("premium_tables", "grids", "read_grids", "dense", "screened_worst", "screened_units"),
 )
 DONE, NO_MEMORY, NO_STATE, NOT_FINITE, NOT_A_NUMBER, NO_TABLE = range(6)  #: ``Status`` of native.cpp
 

@@ -70,9 +70,17 @@ class Reduced(ctypes.Structure):
 
 
 def native_worst(
-    library: Library, batch: Batch, reduced: int, units: bool, tile_elements: int, lay: Lay
+    library: Library,
+    batch: Batch,
+    reduced: int,
+    units: bool,
+    tile_elements: int,
+    lay: Lay,
+    counts: ctypes.Structure | None = None,
 ) -> Worst:
     """See ``Backend.worst``; every instrument must be one that the kernels price.
+
+    With ``counts``, which are added to, it is screened in float32 first: see ``_native_screen``.
 
     Raises InputError where a number is not finite, or a position has no instrument in its class group.
     """
@@ -90,7 +98,11 @@ def native_worst(
     )
     into = Reduced.of(found, units=units)
     groups = laid.groups(reduced)
-    status = library.call("worst", ctypes.byref(groups), whole(tile_elements), ctypes.byref(into))
+    arguments = [ctypes.byref(groups), whole(tile_elements), ctypes.byref(into)]
+    if counts is None:
+        status = library.call("worst", *arguments)
+    else:
+        status = library.call("screened_worst", *arguments, ctypes.byref(counts))
     if status != DONE:
         for error in (error for part in laid.columns for error in part.not_finite()):
             raise error
