@@ -24,7 +24,7 @@ template <int kind> __device__ __forceinline__ void solve_lanes(const GridLanes&
     Grid<double> grids[] = {{frame_of(terms), nodes, nodes + NODES, nodes + 2 * NODES}};
     double *left = given.left + lane * given.dividends, *cash = given.cash + lane * given.dividends;
     const Dividends<double> dividends[] = {
-        {int(given.dividends), left, cash, given.late_cash[lane], given.is_call[lane], given.soon[lane]}};
+        {int(given.dividends), left, cash, given.late_cash[lane], given.is_call[lane], given.soon[lane], nullptr}};
     double* const results[] = {values + lane * NODES};
     solve_grids<kind>(grids, dividends, results);
   }

@@ -10,10 +10,15 @@ constexpr double FIRST = 0.002, LATE = 1e-4, LEAST_STRIKE = 1e-6, EDGE = 1e-9;
 constexpr double PI = 3.14159265358979323846;
 
 // Ex-dates are counted from expiry: part of the life left there, and cash over the strike. Flags are 1 or 0.
+// ``places``: room for a column of NODES each, which saves finding them twice; null where there is none.
 template <class Number> struct Dividends {
   int count;
   Number *left, *cash, late_cash;
   Number is_call, soon;
+  Number* places;
+
+  // Where the grid starts, in parts of the life.
+  SHOCKGRID_INLINE Number start() const { return lesser(Number(FIRST), 0.5 * (count ? left[0] : Number(1.0))); }
 };
 
 // The largest integer at most x, for |x| < 2**51, and as one where x >= 0.
@@ -101,31 +106,55 @@ SHOCKGRID_NO_INLINE void start(const Grid<Number>& grid, const Dividends<Number>
   add_at(grid.level, integer_of(below + 1.0), past * missed);
 }
 
-// Cubic through the four nodes around each place.
-template <class Number> SHOCKGRID_INLINE Number cubic(const Number* level, Number place) {
-  const Number first = lesser(greater(floored(place), Number(1.0)), Number(NODES - 3.0));
-  const auto index = integer_of(first);
-  const Number x = place - first, less = x - 1.0, far = x - 2.0, more = x + 1.0;
-  const Number before = gathered(level - 1, index), here = gathered(level, index);
-  const Number after = gathered(level + 1, index), beyond = gathered(level + 2, index);
-  const Number inner = more * far * (less * here - x * after) * 0.5;
-  return inner + x * less * (more * beyond - far * before) * (1.0 / 6.0);
-}
+// Cubics through the four nodes around places that rise by about one node from each to the next: most of the time
+// three of the four rows are those of the place before.
+template <class Number> struct Cubic {
+  const Number* level;
+  typename Image<Number>::Type index;
+  Number before, here, after, beyond;
+
+  SHOCKGRID_INLINE explicit Cubic(const Number* level) : level(level) { read(integer_of(Number(1.0))); }
+
+  SHOCKGRID_INLINE void read(typename Image<Number>::Type first) {
+    index = first;
+    before = gathered(level - 1, first);
+    here = gathered(level, first);
+    after = gathered(level + 1, first);
+    beyond = gathered(level + 2, first);
+  }
+  SHOCKGRID_INLINE Number at(Number place) {
+    const Number first = lesser(greater(floored(place), Number(1.0)), Number(NODES - 3.0));
+    const auto next = integer_of(first);
+    if (any(next != index + 1)) {
+      read(next);
+    } else {
+      index = next;
+      before = here;
+      here = after;
+      after = beyond;
+      beyond = gathered(level + 2, next);
+    }
+    const Number x = place - first, less = x - 1.0, far = x - 2.0, more = x + 1.0;
+    const Number inner = more * far * (less * here - x * after) * 0.5;
+    return inner + x * less * (more * beyond - far * before) * (1.0 / 6.0);
+  }
+};
 
 // What is held across an ex-date, node by node.
 template <class Number> struct Crossing {
-  const Number* level;
+  Cubic<Number> cubic;
   const Number* ratios;
-  Number zeros, falls, shrunk, grown, inverse, cash, is_call, bound, slope;
+  Number zeros, falls, shrunk, grown, inverse, cash, is_call, bound, first, slope;
 
   SHOCKGRID_INLINE Crossing(const Grid<Number>& grid, Number cash, Number is_call, Number time)
-      : level(grid.level), ratios(grid.ratios), zeros(grid.frame.zeros), cash(cash), is_call(is_call) {
+      : cubic(grid.level), ratios(grid.ratios), zeros(grid.frame.zeros), cash(cash), is_call(is_call) {
     falls = grid.frame.falls * time;
     shrunk = exponential(-falls);
     grown = exponential(falls);
     inverse = 1.0 / (grid.frame.deviations * grid.frame.steps);
     bound = greater(exponential(grid.frame.rates * time), Number(1.0));
-    slope = (level[1] - level[0]) / (ratios[1] - ratios[0]);
+    first = grid.level[0];
+    slope = (grid.level[1] - first) / (ratios[1] - ratios[0]);
   }
   // What a call has left of the spot, as a part of it.
   SHOCKGRID_INLINE Number kept(Number ratio) const {
@@ -140,29 +169,32 @@ template <class Number> struct Crossing {
     const Number there = fused(logarithm(select(alive, after, one)) + falls, inverse, zeros);
     return select(alive, there, Number(-1.0));
   }
-  SHOCKGRID_INLINE Number held(int node, Number place) const {
+  // Of the nodes one after the other.
+  SHOCKGRID_INLINE Number held(int node, Number place) {
     const Number ratio = ratios[node] * shrunk, after = ratio - cash, nothing = 0.0;
     const auto inside = (Number(-EDGE) < place) & (place < Number(NODES - 1.0 + EDGE));
-    const Number line = lesser(fused(slope, after * grown - ratios[0], level[0]), bound);
+    const Number line = lesser(fused(slope, after * grown - ratios[0], first), bound);
     const Number below = select(nothing < is_call, nothing, select(nothing < after, line, bound));
-    const Number value = select(inside, cubic(level, select(inside, place, Number(1.0))), below);
+    const Number value = select(inside, cubic.at(select(inside, place, Number(1.0))), below);
     return value * greater(kept(ratio), nothing);
   }
 };
 
 // Both neighbours of a kink get their share of what sampling it misses, unless exercise ``passes``. Without cash
-// nothing changes. Leaves the result in the spare column, which then changes places with the level.
+// nothing changes. Leaves the result in the spare column, which then changes places with the level. ``places``: where
+// values come from, found here unless they are ``known``; may be the spare column.
 template <class Number>
-SHOCKGRID_NO_INLINE void jump(Grid<Number>& grid, Number cash, Number is_call, Number time, Number passes) {
+SHOCKGRID_NO_INLINE void jump(
+    Grid<Number>& grid, Number cash, Number is_call, Number time, Number passes, Number* places, bool known) {
   const Obstacle<Number> exercise = exercise_at(grid.frame, time);
-  const Crossing<Number> crossing(grid, cash, is_call, time);
+  Crossing<Number> crossing(grid, cash, is_call, time);
   const auto pass = Number(0.0) < passes, pays = Number(0.0) < cash;
   const Number nothing = 0.0, one = 1.0;
   // a walk of its own: its long chains wait for each other less where nothing else lies between them
-  for (int node = 0; node < NODES; ++node) grid.spare[node] = crossing.place(node);
+  for (int node = 0; node < NODES && !known; ++node) places[node] = crossing.place(node);
   Number excess = 0.0, value = 0.0, carried = 0.0;
   for (int node = 0; node < NODES; ++node) {
-    const Number held = crossing.held(node, grid.spare[node]), other = exercise.at(grid.ratios[node]);
+    const Number held = crossing.held(node, places[node]), other = exercise.at(grid.ratios[node]);
     const Number next = held - other;
     Number missed = 0.0, part = 0.0;
     if (node > 0) {
@@ -185,17 +217,16 @@ SHOCKGRID_NO_INLINE void jump(Grid<Number>& grid, Number cash, Number is_call, N
   grid.level = level;
 }
 
-// Leaves the values now, in the units of a reader, in the levels.
+// From the values at the start, in the levels, to those now. ``again``: the places of ex-dates are known.
 template <int kind, int count, class Number>
-SHOCKGRID_INLINE void march(Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count], int steps) {
+SHOCKGRID_INLINE void march(
+    Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count], int steps, bool again) {
   Number clock[count], origin[count];
   Step<Number> step[count];
   const int jumps = dividends[0].count;
   for (int k = 0; k < count; ++k) {
-    const Number end = jumps ? dividends[k].left[0] : Number(1.0);
     origin[k] = 0.0;
-    clock[k] = lesser(Number(FIRST), 0.5 * end);
-    start(grids[k], dividends[k], clock[k]);
+    clock[k] = dividends[k].start();
   }
   for (int stretch = 0; stretch <= jumps; ++stretch) {
     const bool last = stretch == jumps;
@@ -218,27 +249,33 @@ SHOCKGRID_INLINE void march(Grid<Number> (&grids)[count], const Dividends<Number
       settle<kind>(grids[k], clock[k], last ? dividends[k].soon : Number(0.0));
       if (last) continue;
       const Number passes = stretch + 1 == jumps ? dividends[k].soon : Number(0.0);
-      jump(grids[k], dividends[k].cash[stretch], dividends[k].is_call, clock[k], passes);
+      Number* const kept = dividends[k].places;
+      jump(grids[k], dividends[k].cash[stretch], dividends[k].is_call, clock[k], passes,
+           kept ? kept + stretch * NODES : grids[k].spare, kept && again);
       origin[k] = clock[k];
     }
   }
 }
 
-// Values now at the nodes, from two marches: the error is of second order in the step. The coarse ones need a
-// column of their own; the result lies there.
+// Values now at the nodes, from two marches: the error is of second order in the step. The results need a column of
+// their own; until the second march it keeps the start, then the coarse values.
 template <int kind, int count, class Number>
 SHOCKGRID_NO_INLINE void solve_grids(
     Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count], Number* const (&results)[count]) {
   const int shared = STEPS / (dividends[0].count + 1), steps = shared > FEWEST_STEPS ? shared : FEWEST_STEPS;
-  for (int k = 0; k < count; ++k)
+  for (int k = 0; k < count; ++k) {
     for (int node = 0; node < NODES; ++node)
       grids[k].ratios[node] = exponential(place_of(grids[k].frame, node) * grids[k].frame.deviations);
+    start(grids[k], dividends[k], dividends[k].start());
+    for (int node = 0; node < NODES; ++node) results[k][node] = grids[k].level[node];
+  }
   for (int twice = 0; twice < 2; ++twice) {
-    march<kind>(grids, dividends, twice ? 2 * steps : steps);
+    march<kind>(grids, dividends, twice ? 2 * steps : steps, twice);
     for (int k = 0; k < count; ++k) {
       const Number discount = exponential(-grids[k].frame.rates);
       for (int node = 0; node < NODES; ++node) {
         const Number value = grids[k].level[node] * discount;
+        if (!twice) grids[k].level[node] = results[k][node];
         results[k][node] = twice ? (4.0 * value - results[k][node]) * (1.0 / 3.0) : value;
       }
     }

@@ -133,9 +133,14 @@ SHOCKGRID_INLINE Lanes<count, Real> select(
   return lanes_of<count, Real>(mask ? a.lanes : b.lanes);
 }
 
+// Whether one lane of the mask is true. A byte of each lane is enough.
 template <class Mask> SHOCKGRID_INLINE bool any(Mask mask) {
-  long long all = 0;
-  for (unsigned lane = 0; lane < sizeof mask / sizeof mask[0]; ++lane) all |= mask[lane];
+  constexpr int count = sizeof mask / sizeof mask[0];
+  typedef signed char Bytes __attribute__((vector_size(count)));
+  const Bytes bytes = __builtin_convertvector(mask, Bytes);
+  unsigned long long words[(count + 7) / 8] = {}, all = 0;
+  __builtin_memcpy(words, &bytes, sizeof bytes);
+  for (const unsigned long long word : words) all |= word;
   return all != 0;
 }
 

@@ -45,16 +45,18 @@ struct GridContracts {
 
 // Solves lanes of one kind, a few registers of them together.
 struct GridTeam {
-  static constexpr int registers = 16 / WIDTH, lanes = registers * WIDTH;
+  // columns of three wide registers fit the first cache
+  static constexpr int registers = WIDTH == 8 ? 3 : 16 / WIDTH, lanes = registers * WIDTH;
   bool ok = true;
   const GridContracts& contracts;
-  Buffer<Number> nodes, paid;
+  Buffer<Number> nodes, paid, places;
   Grid<Number> grids[registers];
   Dividends<Number> dividends[registers];
   Number* results[registers];
 
   explicit GridTeam(const GridContracts& contracts)
-      : contracts(contracts), nodes(registers * 4 * NODES, ok), paid(registers * 2 * contracts.dividends, ok) {}
+      : contracts(contracts), nodes(registers * 4 * NODES, ok), paid(registers * 2 * contracts.dividends, ok),
+        places(registers * NODES * contracts.dividends, ok) {}
 
   template <class Item> static Number gathered_from(const long long* rows, const Item* column) {
     double values[WIDTH];
@@ -63,18 +65,19 @@ struct GridTeam {
   }
 
   void read(int k, const long long* own) {
-    long long rows[WIDTH], places[WIDTH];
+    long long rows[WIDTH], flags[WIDTH];
     unsigned char soon[WIDTH];
     for (int lane = 0; lane < WIDTH; ++lane) {
       rows[lane] = own[lane] / contracts.nodes;
-      places[lane] = lane;
+      flags[lane] = lane;
       soon[lane] = contracts.soon(rows[lane]);
     }
     const long long count = contracts.dividends;
     Number *column = nodes.items + k * 4 * NODES, *left = paid.items + k * 2 * count;
     const Number strikes = gathered_from(rows, contracts.strikes), years = gathered_from(rows, contracts.years);
     const Number is_call = gathered_from(rows, contracts.is_call);
-    dividends[k] = {int(count), left, left + count, Number(0.0), is_call, gathered_from(places, soon)};
+    dividends[k] = {int(count), left,  left + count, Number(0.0), is_call, gathered_from(flags, soon),
+                    places.items + k * count * NODES};
     Number total = 0.0;
     for (long long dividend = 0; dividend < count; ++dividend) {
       long long cells[WIDTH];

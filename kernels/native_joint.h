@@ -37,9 +37,9 @@ SHOCKGRID_EXPORT(shockgrid_worst_of_sums)
   for (long long group = 0; group < groups; ++group) {
     add_rows<SUMS>(rows, starts[group], starts[group + 1], 0, scenarios, pnl.items);
     pad(pnl.items, scenarios);
-    const Placed<1> lowest = lowest_of(pnl.items, scenarios, nan);
-    losses[group] = loss_of(lowest.numbers.lanes[0]);
-    places[group] = lowest.places[0];
+    const Lowest lowest = lowest_of(pnl.items, scenarios, nan);
+    losses[group] = loss_of(lowest.number);
+    places[group] = lowest.place;
   }
   return any(nan) ? NOT_A_NUMBER : DONE;
 }

@@ -1,5 +1,6 @@
 // The worst loss of every leaf of many class groups in one call; the end of native.cpp, whose tiles it reduces.
 #pragma once
+#include "native_lowest.h"
 
 namespace SHOCKGRID_NAMESPACE {
 
@@ -42,15 +43,6 @@ void sum_tile(
     if (start < count) sum_tile<sums / 2>(weights, leaf, tile, start, count, pnl);
 }
 
-// Numbers are looked through so many registers at a time: each minimum waits for the one before.
-constexpr int CHAINS = 4;
-constexpr long long STEP = CHAINS * WIDTH;
-
-// Puts the first of ``count`` numbers behind the last, up to a whole step.
-inline void pad(double* numbers, long long count) {
-  for (; count % STEP; ++count) numbers[count] = numbers[0];
-}
-
 // The lowest and the highest of padded numbers, and whether one of them is none.
 struct Span {
   double low, high;
@@ -79,73 +71,6 @@ inline Span span_of(const double* numbers, long long count) {
     span.high = span.high < high[0].lanes[lane] ? high[0].lanes[lane] : span.high;
   }
   return span;
-}
-
-// A number in each lane, and where it stands.
-template <int width> struct Placed {
-  typedef Lanes<width> Lane;
-  Lane numbers;
-  typename Lane::Mask places;
-
-  SHOCKGRID_INLINE static Placed at(const double* numbers, const long long* places) {
-    Placed found;
-    __builtin_memcpy(&found.numbers, numbers, sizeof found.numbers);
-    __builtin_memcpy(&found.places, places, sizeof found.places);
-    return found;
-  }
-  // Takes over what is lower; of equals the one that stands first.
-  SHOCKGRID_INLINE void lower(const Placed& other) {
-    typedef typename Lane::Mask Mask;
-    const Mask better = (other.numbers < numbers) |
-                        (Mask(other.numbers.lanes == numbers.lanes) & Mask(other.places < places));
-    numbers = select(better, other.numbers, numbers);
-    places = better ? other.places : places;
-  }
-  // The lowest of all lanes.
-  SHOCKGRID_INLINE Placed<1> lowest() const {
-    if constexpr (width == 1) {
-      return *this;
-    } else {
-      constexpr int half = width / 2;
-      double lanes[width];
-      long long standing[width];
-      __builtin_memcpy(lanes, &numbers, sizeof lanes);
-      __builtin_memcpy(standing, &places, sizeof standing);
-      Placed<half> found = Placed<half>::at(lanes, standing);
-      found.lower(Placed<half>::at(lanes + half, standing + half));
-      return found.lowest();
-    }
-  }
-};
-
-// The lowest of padded numbers and where it stands first; ``nan`` collects the lanes that saw none.
-SHOCKGRID_INLINE Placed<1> lowest_of(const double* numbers, long long count, Number::Mask& nan) {
-  static const long long FIRST[] = {0, 1, 2, 3, 4, 5, 6, 7};
-  Number low[CHAINS];
-  Number::Mask step[CHAINS], now = {}, none = {};
-  SHOCKGRID_UNROLL
-  for (int k = 0; k < CHAINS; ++k) {
-    low[k] = load<Number>(numbers + k * WIDTH);
-    step[k] = now;
-    none |= low[k].lanes != low[k].lanes;
-  }
-  for (long long i = STEP; i < count; i += STEP) {
-    now += STEP;
-    SHOCKGRID_UNROLL
-    for (int k = 0; k < CHAINS; ++k) {
-      const Number next = load<Number>(numbers + i + k * WIDTH);
-      none |= next.lanes != next.lanes;
-      step[k] = next.lanes < low[k].lanes ? now : step[k];
-      low[k] = lesser(next, low[k]);
-    }
-  }
-  nan |= none;
-  Number::Mask first;
-  __builtin_memcpy(&first, FIRST, sizeof first);
-  Placed<WIDTH> found = {low[0], step[0] + first};
-  SHOCKGRID_UNROLL
-  for (int k = 1; k < CHAINS; ++k) found.lower({low[k], step[k] + first + k * WIDTH});
-  return found.lowest();
 }
 
 inline double loss_of(double lowest) { return lowest < 0.0 ? -lowest : 0.0; }
@@ -225,10 +150,10 @@ struct Walk {
   // The lowest scenario of a tie is the first of the first run.
   void merge(long long place, long long start, long long count) {
     pad(pnl, count);
-    const Placed<1> lowest = lowest_of(pnl, count, nan);
-    if (start && !(lowest.numbers.lanes[0] < found.losses[place])) return;
-    found.losses[place] = lowest.numbers.lanes[0];
-    found.scenarios[place] = start + lowest.places[0];
+    const Lowest lowest = lowest_of(pnl, count, nan);
+    if (start && !(lowest.number < found.losses[place])) return;
+    found.losses[place] = lowest.number;
+    found.scenarios[place] = start + lowest.place;
   }
 
   // One unit of each instrument by itself.

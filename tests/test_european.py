@@ -190,6 +190,7 @@ GOOD = {
 }
 
 
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [
@@ -203,9 +204,9 @@ GOOD = {
         ("vols", "high", r"vols must hold numbers"),
     ],
 )
-def test_bad_input_is_named(argument, value, message):
+def test_bad_input_is_named(argument, value, message, backend):
     with pytest.raises(InputError, match=message):
-        price_european(**(GOOD | {argument: value}))
+        price_european(**(GOOD | {argument: value}), backend=backend)
 
 
 def test_shapes_that_do_not_fit_are_named():

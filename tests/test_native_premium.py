@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from test_numpy_backend import grid, same_bytes
 
 from shockgrid.arrays import Codes, Floats
-from shockgrid.backends import NativeBackend, NumpyBackend
+from shockgrid.backends import NativeBackend, NumpyBackend, _native_premium
 from shockgrid.backends import _numpy_boundary as boundary
 from shockgrid.backends._native_library import SLOW, Library
-from shockgrid.backends._native_premium import NativeBuilder
+from shockgrid.backends._native_premium import NativeBuilder, Plans
 from shockgrid.backends._numpy_boundary import Puts
 from shockgrid.backends._numpy_premium import FARTHEST, Tables, build, lanes_of, t_of
 from shockgrid.backends._numpy_routes import LARGEST_GROWTH, LONGEST
@@ -256,3 +257,28 @@ def test_american_options_priced_from_them() -> None:
 def test_a_scheme_beyond_the_kernels_is_refused() -> None:
     with pytest.raises(InputError, match="at most 16 vols"):
         Scheme(SHAPES[-1]._replace(vols=17)).built(BUILDERS[SETS[0]], random_terms("common", 1))
+
+
+class WatchedLibrary(Library):
+    """Looks whether the plans that a call points to are still there."""
+
+    plans: ref[Plans]
+
+    def call(self, name: str, *arguments: Any) -> int:
+        assert self.plans() is not None
+        return super().call(name, *arguments)
+
+
+def test_plans_that_no_cache_keeps_live_until_the_call_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that lay out a shape at once get plans each, and those of one are not the cache's."""
+    library = WatchedLibrary(SETS[0])
+
+    def laid_out(shape: Shape) -> Plans:
+        plans = Plans(shape)
+        library.plans = ref(plans)
+        return plans
+
+    monkeypatch.setattr(_native_premium, "plans_of", laid_out)
+    terms, scheme = random_terms("common", 3), Scheme(SHAPES[-1])
+    own, other = scheme.built(NativeBuilder(library), terms), scheme.built(BUILDERS[SETS[0]], terms)
+    assert_array_equal(own.coefficients, other.coefficients)

@@ -15,6 +15,7 @@ from test_numpy_backend import grid, random_series
 
 from shockgrid.backends import NativeBackend, _native_library, get_backend
 from shockgrid.errors import BackendUnavailable, InputError
+from shockgrid.valuation import price_european
 
 SETS = required_sets()
 
@@ -52,6 +53,36 @@ def test_no_nan_gets_out(native: NativeBackend) -> None:
         native.risk_arrays([(series, grid(3, 1))], csr_array(np.eye(3)))
     with pytest.raises(InputError, match="column vols: expected a finite number"):
         native.black([1.0, 1.0], 1.0, 1.0, [0.2, np.nan], 1.0, True)
+
+
+@pytest.mark.parametrize("place", [0, 7, 8, 255, 256, 515])
+@pytest.mark.parametrize(
+    ("column", "bad"),
+    [
+        *(("forwards", bad) for bad in (np.nan, -np.inf)),
+        *((name, bad) for name in ("strikes", "expiries", "vols") for bad in (np.nan, np.inf, -5e-324)),
+        *(("discount_factors", bad) for bad in (np.nan, np.inf, -1.0, 0.0, -0.0)),
+    ],
+)
+def test_the_door_names_the_option(native: NativeBackend, column: str, bad: float, place: int) -> None:
+    """Checked while they are priced: in the first register, in the last, which is not full, and between."""
+    columns = {name: np.full(516, 0.9) for name in ("forwards", "strikes", "expiries", "vols")}
+    columns |= {"discount_factors": np.full(516, 0.9), "is_call": np.ones(516, np.bool_)}
+    columns[column][place] = bad
+    with pytest.raises(InputError, match=rf"{column}\[{place}\] must be finite"):
+        price_european(**columns, backend=native)
+
+
+def test_the_door_takes_all_that_is_in_range(native: NativeBackend) -> None:
+    """Forwards of any sign, and nothing of either sign for strikes, lives and vols, as ``black`` does."""
+    numbers = [-3.0, -0.0, 0.0, 1.0], [-0.0, 0.0, 1e300], [-0.0, 0.0, 1.0], [-0.0, 0.0, 10.0]
+    columns = np.meshgrid(*numbers, 0.9)
+    values = native.black_checked(*columns, np.zeros(columns[0].shape, np.bool_))
+    assert values is not None
+    np.testing.assert_array_equal(values, native.black(*columns, False))
+    nothing = native.black_checked(*(np.empty(0) for _ in range(5)), np.empty(0, np.bool_))
+    assert nothing is not None
+    assert nothing.shape == (0,)
 
 
 def test_shapes_that_do_not_fit_are_refused(native: NativeBackend) -> None:

@@ -9,7 +9,9 @@ import pytest
 from test_numpy_american import options
 from test_numpy_backend import grid
 
-from shockgrid.backends import NumpyBackend, _numpy_grids, _numpy_store, memory
+from shockgrid.backends import NumpyBackend, _numpy_grid_shelf, _numpy_grids, _numpy_store, memory
+from shockgrid.backends._numpy_grid_frame import NODES
+from shockgrid.backends._numpy_grid_shelf import Shelf, Wanted
 from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends._numpy_premium import build
 
@@ -22,10 +24,10 @@ class Counting:
     def __init__(self):
         self.asked = []
 
-    def __call__(self, contracts, firsts, count):
+    def __call__(self, contracts, firsts, count, into):
         assert count == 1
         self.asked += zip(contracts.strikes.tolist(), firsts.tolist(), strict=True)
-        return solve(contracts, firsts, count)
+        return solve(contracts, firsts, count, into)
 
     @property
     def lanes(self):
@@ -139,16 +141,35 @@ def test_threads_share_tables_while_they_are_forgotten(monkeypatch):
 def test_a_solver_that_fails_leaves_its_work_to_others():
     asked = []
 
-    def failing(contracts, firsts, count):
+    def failing(contracts, firsts, count, into):
         asked.append(len(firsts))
         if len(asked) == 1:
             raise ArithmeticError
-        return solve(contracts, firsts, count)
+        return solve(contracts, firsts, count, into)
 
     backend, series, states = NumpyBackend(solver=failing), paying(np.arange(80.0, 84.0)), grid(3, 3)
     with pytest.raises(ArithmeticError):
         backend.price(series, states)
     assert np.array_equal(backend.price(series, states), NumpyBackend().price(series, states))
+
+
+def test_lanes_are_written_where_they_stand(monkeypatch):
+    """Also where a larger room has been made meanwhile, and where others were put there first."""
+    monkeypatch.setattr(_numpy_grid_shelf, "FIRST_ROOM", 2)
+    shelf = Shelf(0)
+    names = [b"a", b"b", b"c"]
+    wanted = Wanted.between(np.full(3, -5), np.full(3, -5))
+    rows, columns = shelf.rows(names), wanted.columns[:, 0]
+    first = shelf.reserved(2)
+    lanes = shelf.lanes[first : first + 2]
+    shelf.put(rows[1:], columns[1:], np.full((2, NODES), 7.0))
+    lanes[:] = np.arange(2.0)[:, None] + 1.0
+    shelf.put_reserved(rows[:2], columns[:2], first, lanes)
+    missing, places = shelf.missing(rows, wanted)
+    assert not missing.any()
+    assert shelf.lanes[places[:, 0], 0].tolist() == [1.0, 7.0, 7.0]
+    assert shelf.rows([b"d"]).tolist() == [3]
+    assert shelf.missing(np.array([3]), wanted.only(np.array([0])))[0].all()
 
 
 def test_memory_is_that_of_the_container(tmp_path, monkeypatch):

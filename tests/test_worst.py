@@ -122,6 +122,19 @@ def test_by_hand(make: Make) -> None:
     assert found.shorts.tolist() == [50.0, 100.0]
 
 
+@given(factors=st.lists(st.sampled_from([0.5, 0.75, 1.25, 1.5]), min_size=1, max_size=150))
+@settings(max_examples=60)
+def test_of_equal_losses_the_first_counts(make: Make, factors: list[float]) -> None:
+    """A long loses most where the spot is lowest, a short where it is highest; few spots, so many ties."""
+    batch = linear_batch([1.0], [[(0, 1.0)], [(0, -1.0)]], factors)
+    found = make().worst(batch, len(factors))
+    assert found.scenarios.tolist() == [int(np.argmin(factors)), int(np.argmax(factors))]
+    assert found.losses.tolist() == [
+        max(100.0 * (1.0 - min(factors)), 0.0),
+        max(100.0 * (max(factors) - 1.0), 0.0),
+    ]
+
+
 def plain_losses(batch: Batch, reduced: int) -> Floats:
     """One position and one scenario after another, from the formula of every price."""
     losses = []

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shockgrid.arrays import Floats, Mask
 from shockgrid.backends import Backend, get_backend
+from shockgrid.backends.contract import PricesChecked
 from shockgrid.doors import refused, shown
 from shockgrid.errors import InputError
 from shockgrid.pricing.dividends import with_dividends
@@ -62,18 +63,18 @@ def price_european(
     ...                      discount_factors=0.92774348632855, is_call=True).round(4))
     1.7011
     """
-    inputs = _checked(
-        {
-            "forwards": (forwards, ANY),
-            "strikes": (strikes, NOT_NEGATIVE),
-            "expiries": (expiries, NOT_NEGATIVE),
-            "vols": (vols, NOT_NEGATIVE),
-            "discount_factors": (discount_factors, POSITIVE),
-        }
-    )
-    calls = _flags(is_call)
-    _check_shapes({**inputs, "is_call": calls})
+    given = {"forwards": (forwards, ANY), "strikes": (strikes, NOT_NEGATIVE)}
+    given |= {"expiries": (expiries, NOT_NEGATIVE), "vols": (vols, NOT_NEGATIVE)}
+    given |= {"discount_factors": (discount_factors, POSITIVE)}
     chosen = get_backend(backend)
+    if isinstance(chosen, PricesChecked):
+        numbers, calls = _numbers(given), _flags(is_call)
+        _check_shapes({**numbers, "is_call": calls})
+        values = chosen.black_checked(*numbers.values(), calls)
+        if values is not None:
+            return values
+    inputs, calls = _checked(given), _flags(is_call)
+    _check_shapes({**inputs, "is_call": calls})
     arrays = [chosen.put(array) for array in (*inputs.values(), calls)]
     return np.asarray(chosen.get(chosen.black(*arrays)), np.float64)
 
@@ -127,17 +128,10 @@ def price_american(
     ...                      is_call=False, dividends=[(45 / 365, 1.2), (136 / 365, 1.2)]).round(2))
     8.66
     """
-    inputs = _checked(
-        {
-            "spots": (spots, NOT_NEGATIVE),
-            "strikes": (strikes, NOT_NEGATIVE),
-            "expiries": (expiries, NOT_NEGATIVE),
-            "vols": (vols, NOT_NEGATIVE),
-            "rates": (rates, ANY),
-            "yields": (yields, ANY),
-        }
-    )
-    calls = _flags(is_call)
+    given = {"spots": (spots, NOT_NEGATIVE), "strikes": (strikes, NOT_NEGATIVE)}
+    given |= {"expiries": (expiries, NOT_NEGATIVE), "vols": (vols, NOT_NEGATIVE)}
+    given |= {"rates": (rates, ANY), "yields": (yields, ANY)}
+    inputs, calls = _checked(given), _flags(is_call)
     _check_shapes({**inputs, "is_call": calls})
     pairs = _pairs(dividends)
     _check_sizes({**inputs, "dividends": pairs})
@@ -191,20 +185,26 @@ def implied_vol(
     return np.asarray(chosen.get(vols), np.float64), np.asarray(chosen.get(reasons))
 
 
-def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats]:
+def _numbers(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats]:
     arrays = {}
-    for name, (argument, expected) in arguments.items():
+    for name, (argument, _) in arguments.items():
         try:
-            array = np.asarray(argument, np.float64)
+            arrays[name] = np.asarray(argument, np.float64)
         except (TypeError, ValueError) as error:
             problem = f"{name} must hold numbers: {error}"
             raise InputError(problem) from error
+    return arrays
+
+
+def _checked(arguments: Mapping[str, tuple[ArrayLike, str]]) -> dict[str, Floats]:
+    arrays = _numbers(arguments)
+    for name, array in arrays.items():
+        expected = arguments[name][1]
         if not _within(array, expected):
             good = np.isfinite(array)
             if expected != ANY:
                 good &= array >= 0 if expected == NOT_NEGATIVE else array > 0
             _require(name, array, good, expected)
-        arrays[name] = array
     return arrays
 
 

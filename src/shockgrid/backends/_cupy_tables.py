@@ -12,7 +12,7 @@ from shockgrid.backends._cupy_batches import Batches
 from shockgrid.backends._cupy_device import Device
 from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends._native_library import NOT_A_NUMBER, NOT_FINITE, overflow
-from shockgrid.backends._native_premium import ARRAYS, LIMITS, SIZES, plan_of, refused
+from shockgrid.backends._native_premium import ARRAYS, LIMITS, SIZES, Plan, refused
 from shockgrid.backends._numpy_boundary import Effort, Puts
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon
 from shockgrid.backends._numpy_grid_solve import LATE, _kinds
@@ -100,7 +100,7 @@ def add_plans(upload: Upload, efforts: Sequence[Effort], shape: Shape) -> int:
     """A ``Plan`` of boundary.h for each effort, side by side: sizes, limits and the addresses of arrays."""
     words = []
     for effort in efforts:
-        plan = plan_of(effort, shape)
+        plan = Plan(effort, shape)
         sizes = np.array([getattr(plan.structure, name) for name in SIZES], np.uint64)
         limits = np.array([getattr(plan.structure, name) for name in LIMITS], np.float64).view(np.uint64)
         words += [sizes, limits, np.array([upload.add(array) for array in plan.arrays], np.uint64)]
@@ -114,11 +114,15 @@ class CupySolver:
     def __init__(self, device: Device, batches: Batches, host: Callable[..., Floats]) -> None:
         self._device, self._batches, self._host = device, batches, host
 
-    def __call__(self, contracts: Contracts, firsts: Codes, count: int) -> Floats:
-        """Values [n, count, NODES] now, at lattice nodes ``firsts`` [n] and those that follow."""
+    def __call__(self, contracts: Contracts, firsts: Codes, count: int, into: Floats | None = None) -> Floats:
+        """Values [n, count, NODES] now, at lattice nodes ``firsts`` [n] and those that follow; see ``solve``.
+
+        ``into``, where it is given, is contiguous.
+        """
         nodes = (firsts[:, None] + np.arange(count)).reshape(-1)
         rows = np.repeat(np.arange(len(firsts)), count)
-        values = np.empty((len(rows), NODES))
+        result = np.empty((len(firsts), count, NODES)) if into is None else into
+        values = result.reshape(-1, NODES)
         kinds = _kinds(contracts)[rows]
         for kind, entry in ENTRIES.items():
             members = np.flatnonzero(kinds == kind)
@@ -134,7 +138,7 @@ class CupySolver:
             self._batches.run(len(members), LANES, on_device, on_host, "grids")
         if np.isnan(values).any():
             raise overflow(int(rows[np.isnan(values).any(axis=1).argmax()]))
-        return values.reshape(len(firsts), count, NODES)
+        return result
 
     def _solved(self, contracts: Contracts, vols: Floats, entry: str) -> Floats:
         device, upload, columns = self._device, Upload(), _columns(contracts, vols)

@@ -21,6 +21,7 @@ from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_implied import REASONS, NativeImplied
 from shockgrid.backends._native_library import (
     DONE,
+    NOT_FINITE,
     Columns,
     Library,
     Section,
@@ -138,6 +139,19 @@ class NativeBackend:
                 self._elementwise("black", INPUTS, list(block))
             return np.asarray(walk.operands[6])
 
+    def black_checked(self, *columns: NDArray[Any]) -> Floats | None:
+        """``black`` of its arguments in their order, or None; see ``PricesChecked``."""
+        walk = self._walk(list(columns), [np.float64])
+        with walk:
+            for block in walk:
+                arguments = [pointer(array) for array in block]
+                status = self._library.call("black_checked", whole(len(block[0])), *arguments)
+                if status == NOT_FINITE:
+                    return None
+                if status != DONE:
+                    raise overflow()
+            return np.asarray(walk.operands[6])
+
     def _walk(self, columns: list[NDArray[Any]], results: list[Any]) -> Any:
         """Blocks of columns that broadcast, contiguous and native, and of results of these types."""
         read, write = ["readonly", "contig", "aligned"], ["writeonly", "allocate", "contig", "aligned"]
@@ -146,7 +160,7 @@ class NativeBackend:
         types: list[Any] = [*(column.dtype.newbyteorder("=") for column in columns), *results]
         return np.nditer(
             operands,
-            flags=["external_loop", "buffered", "zerosize_ok"],
+            flags=["external_loop", "buffered", "growinner", "zerosize_ok"],
             op_flags=access,
             op_dtypes=types,
             order="C",

@@ -35,15 +35,16 @@ class NativeSolver:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def __call__(self, contracts: Contracts, firsts: Codes, count: int) -> Floats:
+    def __call__(self, contracts: Contracts, firsts: Codes, count: int, into: Floats | None = None) -> Floats:
         """Values [n, count, NODES] now, at lattice nodes ``firsts`` [n] and those that follow; see ``solve``.
 
+        ``into``, where it is given, is contiguous.
         Raises InputError where a number is not finite, or a strike, life or vol is not above 0.
         """
         columns = {name: np.ascontiguousarray(getattr(contracts, name), np.float64) for name in COLUMNS}
         vols = np.ascontiguousarray(node_vols(firsts[:, None] + np.arange(count)), np.float64)
         is_call = np.ascontiguousarray(contracts.is_call, np.bool_)
-        values = np.empty((*vols.shape, NODES))
+        values = np.empty((*vols.shape, NODES)) if into is None else into
         sizes = (*vols.shape, contracts.cash.shape[1])
         laid = GridContracts(*sizes, *(pointer(column) for column in (*columns.values(), vols, is_call)))
         status = self._library.call("grids", ctypes.byref(laid), pointer(values))

@@ -33,7 +33,7 @@ GIVEN = ("places", "values", "bases", "flags", "base_flags")
 RULES = ("vol_shocks", "term_powers", "vol_floors", "vol_caps")
 
 FUNCTIONS = (
-    *("black", "implied_vol", "american_implied", "price", "risk_arrays", "worst"),
+    *("black", "black_checked", "implied_vol", "american_implied", "price", "risk_arrays", "worst"),
     *("leaf_worth", "worst_of_sums"),
     *("premium_tables", "grids", "read_grids", "dense", "screened_worst", "screened_units"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,16 +80,18 @@ class Plan:
         self.structure = _Plan(*sizes, *limits, *(array.ctypes.data for array in self.arrays))
 
 
-@cache
-def plan_of(effort: Effort, shape: Shape) -> Plan:
-    """The plan of an effort, laid out once."""
-    return Plan(effort, shape)
+class Plans:
+    """The plans of all ``EFFORTS`` for a shape side by side; holds what they point to."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._plans = [Plan(effort, shape) for effort in EFFORTS]
+        self.structures = (_Plan * len(EFFORTS))(*(plan.structure for plan in self._plans))
 
 
 @cache
-def _plans_of(shape: Shape) -> Any:
-    """Those of ``EFFORTS`` side by side."""
-    return (_Plan * len(EFFORTS))(*(plan_of(effort, shape).structure for effort in EFFORTS))
+def plans_of(shape: Shape) -> Plans:
+    """Laid out once."""
+    return Plans(shape)
 
 
 class NativeBuilder:
@@ -108,9 +109,10 @@ class NativeBuilder:
         columns = [np.ascontiguousarray(column, np.float64) for column in puts]
         kinds = np.ascontiguousarray(efforts, np.uint8)
         tables = Tables(np.empty((count, shape.vols, shape.gaps)), np.empty((count, shape.vols)))
+        plans = plans_of(shape)  # held until the call is over: of two laid out at once the cache has one
         status = self._library.call(
             "premium_tables",
-            _plans_of(shape),
+            plans.structures,
             whole(count),
             *(pointer(column) for column in columns),
             pointer(kinds),

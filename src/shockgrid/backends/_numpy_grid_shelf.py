@@ -11,9 +11,9 @@ from shockgrid.backends._numpy_grid_frame import NODES
 
 LOWEST, HIGHEST = -128, 64  #: lattice nodes kept: wider than the vols that are read
 LANE_BYTES = 8 * NODES
-FIRST_ROOM = 1 << 10  #: lanes
-#: Room is made so many times larger at once: what is copied then is little, and memory is taken page by page.
-GROWTH = 8
+#: Lanes, and contracts, that there is room for at first. The next room is for all that may be kept, so that
+#: little is copied: memory is taken page by page, and pages can be dearer than what is computed into them.
+FIRST_ROOM = 1 << 10
 
 
 class Wanted(NamedTuple):
@@ -40,8 +40,9 @@ class Shelf:
     def __init__(self, most: int) -> None:
         self._most = most  #: lanes, about: room for more is not made in advance
         self.numbers: dict[bytes, int] = {}  #: of the contracts
-        self.places = np.full((0, HIGHEST - LOWEST), -1, np.int32)  #: in ``lanes``; -1 where there is none
-        self.lanes, self.count = np.empty((FIRST_ROOM, NODES)), 0
+        #: in ``lanes``, counted from 1: pages of zeros cost nothing until something is put there
+        self._places = np.zeros((0, HIGHEST - LOWEST), np.int32)
+        self.lanes, self.count = np.empty((1, NODES)), 0  # one, so that any place may be asked for
 
     @property
     def size(self) -> int:
@@ -49,19 +50,20 @@ class Shelf:
         return self.count + len(self.numbers)
 
     def rows(self, names: list[bytes]) -> Codes:
-        """The row of ``places`` of each contract, new ones added."""
+        """The number of each contract, new ones added."""
         numbers = self.numbers
         found = list(map(numbers.get, names))
         if None in found:
             found = [numbers.setdefault(name, len(numbers)) for name in names]
-        if len(numbers) > len(self.places):
-            room = np.full((max(len(numbers), len(self.places)), HIGHEST - LOWEST), -1, np.int32)
-            self.places = np.concatenate([self.places, room])
+        if len(numbers) > len(self._places):
+            larger = np.zeros((self._room(len(numbers), len(self._places)), HIGHEST - LOWEST), np.int32)
+            larger[: len(self._places)] = self._places
+            self._places = larger
         return np.array(found, np.intp)
 
     def missing(self, rows: Codes, wanted: Wanted) -> tuple[Mask, Codes]:
         """Which lanes are not there, and places of those that are, [n, V]."""
-        places = self.places[rows[:, None], wanted.columns]
+        places = self._places[rows[:, None], wanted.columns] - 1
         return wanted.there & (places < 0), np.asarray(places)
 
     def take(self, older: Shelf, names: list[bytes], rows: Codes, wanted: Wanted, missing: Mask) -> None:
@@ -77,15 +79,29 @@ class Shelf:
 
     def put(self, rows: Codes, columns: Codes, lanes: Floats) -> None:
         """Keep those of ``lanes`` [L, NODES] that are not there yet."""
-        new = self.places[rows, columns] < 0
+        new = self._places[rows, columns] == 0
         if not new.all():
             rows, columns, lanes = rows[new], columns[new], lanes[new]
-        first, last = self.count, self.count + len(lanes)
+        first = self.reserved(len(lanes))
+        self.lanes[first : first + len(lanes)] = lanes
+        self._places[rows, columns] = np.arange(first, first + len(lanes)) + 1
+
+    def put_reserved(self, rows: Codes, columns: Codes, first: int, lanes: Floats) -> None:
+        """The same for lanes written where they stand: from place ``first`` of ``reserved`` on."""
+        if lanes.base is not self.lanes:  # a larger room has been made since
+            self.lanes[first : first + len(lanes)] = lanes
+        new = self._places[rows, columns] == 0
+        self._places[rows[new], columns[new]] = np.flatnonzero(new) + first + 1
+
+    def reserved(self, count: int) -> int:
+        """The first of ``count`` places that are nobody else's, empty until something is put there."""
+        first, last = self.count, self.count + count
         if last > len(self.lanes):
-            room = min(GROWTH * len(self.lanes), max(self._most, 2 * len(self.lanes)))
-            larger = np.empty((max(last, room), NODES))
+            larger = np.empty((self._room(last, len(self.lanes)), NODES))
             larger[:first] = self.lanes[:first]
             self.lanes = larger
-        self.lanes[first:last] = lanes
         self.count = last
-        self.places[rows, columns] = np.arange(first, last)
+        return first
+
+    def _room(self, needed: int, present: int) -> int:
+        return FIRST_ROOM if needed <= FIRST_ROOM else max(needed, self._most, 2 * present)

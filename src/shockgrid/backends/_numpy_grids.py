@@ -24,8 +24,8 @@ SHARE = 8
 AT_ONCE = 2048  #: options read together
 PREPARED = 65_536  #: options prepared together: what shares a life and a schedule is solved in one block
 CLAIM = 1024  #: contracts that a thread solves before it looks what others have solved meanwhile
-#: Grids of contracts from their first lattice nodes on; see ``_numpy_grid_solve.solve``.
-Solver: TypeAlias = Callable[[Contracts, Codes, int], Floats]
+#: Grids of contracts from their first lattice nodes on, into an array; see ``_numpy_grid_solve.solve``.
+Solver: TypeAlias = Callable[[Contracts, Codes, int, Floats], Floats]
 #: Values read from grids; see ``_numpy_grid_read.read_lanes``.
 Reader: TypeAlias = Callable[[Floats, Codes, Codes, Contracts, Floats, Floats, Codes], Floats]
 
@@ -95,28 +95,35 @@ class GridStore:
         self, names: list[bytes], contracts: Contracts, wanted: Wanted, mine: Codes, missing: Mask
     ) -> None:
         """Keep what is missing of this thread's contracts, and leave them to others whatever happens."""
-        solved: list[tuple[Codes, Floats]] = []
         try:
             own, which = np.nonzero(missing[mine])
-            own = mine[own]
-            solved = self._solved(contracts.only(own), wanted.nodes[own, which])
+            dividends = (contracts.cash[mine[own]] > 0.0).sum(axis=1)
+            order = np.argsort(dividends, kind="stable")
+            own, which, dividends = mine[own[order]], which[order], dividends[order]
+            with self._changed:
+                shelf, first = self._shelf, self._shelf.reserved(len(own))
+                lanes = shelf.lanes[first : first + len(own)]
+            self._solve_into(lanes, contracts.only(own), wanted.nodes[own, which], dividends)
+            with self._changed:
+                rows = self._shelf.rows([names[row] for row in own])
+                columns = wanted.columns[own, which]
+                if self._shelf is shelf:
+                    shelf.put_reserved(rows, columns, first, lanes)
+                else:
+                    self._shelf.put(rows, columns, lanes)
         finally:
             with self._changed:
-                for lanes, values in solved:
-                    rows = self._shelf.rows([names[row] for row in own[lanes]])
-                    self._shelf.put(rows, wanted.columns[own[lanes], which[lanes]], values)
                 self._in_work.difference_update(names[row] for row in mine)
                 self._changed.notify_all()
 
-    def _solved(self, contracts: Contracts, nodes: Codes) -> list[tuple[Codes, Floats]]:
-        """Lanes with the same number of dividends are solved together: which of them, and values."""
-        counts, solved = (contracts.cash > 0.0).sum(axis=1), []
-        for count in np.unique(counts):
-            rows = np.flatnonzero(counts == count)
-            own = contracts.only(rows)
+    def _solve_into(self, lanes: Floats, contracts: Contracts, nodes: Codes, dividends: Codes) -> None:
+        """Lanes with the same number of dividends, which lie together, are solved together."""
+        counts, starts = np.unique(dividends, return_index=True)
+        for count, start, stop in zip(counts, starts, [*starts[1:], len(dividends)], strict=True):
+            part = slice(start, stop)
+            own = contracts.only(np.arange(start, stop))
             own = own._replace(ex_years=own.ex_years[:, :count], cash=own.cash[:, :count])
-            solved.append((rows, self._solver(own, nodes[rows], 1)[:, 0]))
-        return solved
+            self._solver(own, nodes[part], 1, lanes[part, None])
 
 
 def _names(contracts: Contracts) -> list[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -129,3 +129,14 @@ class Backend(Protocol):
 
     def free_bytes(self) -> int:
         """Memory that may be taken now, in bytes."""
+
+
+@runtime_checkable
+class PricesChecked(Protocol):
+    """A backend that looks at options while it prices them; for others that is done before."""
+
+    def black_checked(self, *columns: NDArray[Any]) -> Floats | None:
+        """``Backend.black`` of its arguments in their order, or None where a number is out of range.
+
+        All must be finite, strikes, years and vols at least 0 and discount factors above 0.
+        """
