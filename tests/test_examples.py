@@ -38,7 +38,7 @@ def test_the_examples_of_the_readme_typed_one_after_the_other(capsys: pytest.Cap
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
-    assert "naked: cured" in capsys.readouterr().out
+    assert "naked: covered again, buffer included" in capsys.readouterr().out
 
 
 def test_the_example_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,8 @@ _WORDS = {int: "a whole number", str: "text", bool: "True or False", Mapping: "a
 
 def shown(value: object) -> object:
     """An argument as a refusal shows it, cut to a length one can read; what is no plain value by its kind."""
+    if isinstance(value, np.generic):
+        return shown(value.item())
     if isinstance(value, Real):
         return value
     if isinstance(value, str):

@@ -9,7 +9,7 @@ import numpy as np
 from shockgrid.arrays import Codes
 from shockgrid.desk.holders import View
 
-VIEW_ROWS_KEPT = 4_000_000  #: positions in the views that are remembered: some 600 MB
+VIEW_ROWS_KEPT = 4_000_000  #: positions in the views that are remembered: some 400 MB
 
 
 class KeptViews:
