@@ -58,14 +58,14 @@ extern "C" __global__ void __launch_bounds__(128) early_values(
     const Early<double> early = early_at(section, own.row);
     const bool tabulated = section.spot_states <= MOST_SPOTS;
     for (long long j = threadIdx.x; tabulated && j < section.spot_states; j += blockDim.x)
-      exercises[j] = exercise_at(early, section.spot_factors[j]);
+      exercises[j] = exercise_at(early, section.spot_factors[j], logarithm(section.spot_factors[j]));
     if (threadIdx.x == 0) {
       base = 0.0;
       if (less_base && own.given >= 0 && given->base_flags[own.given]) {
         base = given->bases[own.given];
       } else if (less_base) {
         if (route == TABLE) read_premium(*tables, section, own.row, early, section.vols[own.row], premiums[0]);
-        base = early_value(route, european_base(section, own.row), exercise_at(early, 1.0), premiums[0]);
+        base = early_value(route, european_base(section, own.row), exercise_at(early, 1.0, 0.0), premiums[0]);
       }
     }
     for (long long low = 0; low < section.vol_rules; low += RULES_AT_ONCE) {
@@ -81,7 +81,10 @@ extern "C" __global__ void __launch_bounds__(128) early_values(
         const long long at = own.given * scenarios + s;
         if (own.given >= 0 && given->flags[at]) cell = given->values[at] - base;
         else if (tabulated) cell = early_value(route, cell, exercises[spot], premiums[rule]) - base;
-        else cell = early_value(route, cell, exercise_at(early, section.spot_factors[spot]), premiums[rule]) - base;
+        else {
+          const double factor = section.spot_factors[spot];
+          cell = early_value(route, cell, exercise_at(early, factor, logarithm(factor)), premiums[rule]) - base;
+        }
       }
     }
     __syncthreads();  // before the next row overwrites the tables

@@ -2,7 +2,7 @@
 // node for node. A tile, or a GPU thread, tabulates three things and joins them for every scenario:
 //
 //   Early<Number>     an option as a put; a call is one with spot and strike, rate and yield exchanged
-//   Exercise<Number>  one spot state of it: exercise_at(early, spot factor)
+//   Exercise<Number>  one spot state of it: exercise_at(early, spot factor, its log)
 //   Premium<Number>   one vol of it: place_of_vol(vol), table_of(place, its six tables), premium_at(...)
 //   value           = american_value(European value, exercise, premium)
 #pragma once
@@ -33,13 +33,15 @@ template <class Number> struct Early {
   Number is_call;  // above 0 for a call
   Number delivered, strike;  // what exercise brings, units * spot, and costs (> 0)
   Number root_of_years, fall;  // of the put: what its spot falls by in the life, over FARTHEST_GAP
+  Number log;  // of delivered over strike
 };
 template <class Number>
 SHOCKGRID_INLINE Early<Number> early_of(
     Number is_call, Number delivered, Number strike, Number years, Number rate, Number yield) {
   const auto call = Number(0.0) < is_call;
   const Number falls = select(call, rate - yield, yield - rate) * years;
-  return {is_call, delivered, strike, square_root(years), greater(falls, Number(0.0)) / Number(FARTHEST_GAP)};
+  return {is_call, delivered, strike, square_root(years), greater(falls, Number(0.0)) / Number(FARTHEST_GAP),
+          log_ratio(delivered, strike)};
 }
 
 // ``log`` of the put's spot over its strike; ``scale`` turns premium over strike into currency; ``gain`` is what
@@ -48,9 +50,10 @@ template <class Number> struct Exercise {
   Number log, scale, gain;
 };
 template <class Number>
-SHOCKGRID_INLINE Exercise<Number> exercise_at(const Early<Number>& early, Number spot_factor) {
+SHOCKGRID_INLINE Exercise<Number> exercise_at(const Early<Number>& early, Number spot_factor, Number factor_log) {
   const auto call = Number(0.0) < early.is_call;
-  const Number spot = early.delivered * spot_factor, log = log_ratio(spot, early.strike);
+  const Number spot = early.delivered * spot_factor;
+  const Number log = select(Number(0.0) < spot_factor, early.log + factor_log, Number(LOG_OF_NOTHING));
   return {select(call, -log, log), select(call, spot, early.strike),
           select(call, spot - early.strike, early.strike - spot)};
 }
@@ -85,28 +88,34 @@ template <class Number> struct Premium {
 // An option's table at a vol, of its TABLE_RANGES; NO_TABLE_HERE where it has none.
 SHOCKGRID_INLINE long long table_of(double range, const int* tables) { return tables[int(range)]; }
 
-#if defined(__CUDACC__)
-// Series in the place of the vol: the powers of t, the highest first, and the boundary.
-SHOCKGRID_INLINE void combine(
-    const PremiumTables& tables, const long long* own, double place, Premium<double>& premium) {
-  const int orders = tables.orders[*own];
-  const double* powers = tables.coefficients + *own * (TABLE_VOLS * TABLE_GAPS);
-  const double* boundaries = tables.boundaries + *own * TABLE_VOLS;
-  double coefficients[TABLE_GAPS], boundary = boundaries[0], before = 1.0, basis = place;
+// Series in the place of the vol, of one table: the powers of t, the highest first, and the boundary.
+template <class Number>
+SHOCKGRID_INLINE void combine_one(
+    const PremiumTables& tables, long long own, Number place, Premium<Number>& premium) {
+  const int orders = tables.orders[own];
+  const double* powers = tables.coefficients + own * (TABLE_VOLS * TABLE_GAPS);
+  const double* boundaries = tables.boundaries + own * TABLE_VOLS;
+  Number coefficients[TABLE_GAPS], boundary = boundaries[0], before = 1.0, basis = place;
   SHOCKGRID_UNROLL
-  for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = powers[g];
+  for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = Number(powers[g]);
   for (int order = 1; order < orders; ++order) {
     powers += TABLE_GAPS;
-    boundary = fused(basis, boundaries[order], boundary);
+    boundary = fused(basis, Number(boundaries[order]), boundary);
     SHOCKGRID_UNROLL
-    for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = fused(basis, powers[g], coefficients[g]);
-    const double next = fused(2.0 * place, basis, -before);
+    for (int g = 0; g < TABLE_GAPS; ++g) coefficients[g] = fused(basis, Number(powers[g]), coefficients[g]);
+    const Number next = fused(2.0 * place, basis, -before);
     before = basis;
     basis = next;
   }
   premium.boundary = boundary;
   SHOCKGRID_UNROLL
   for (int g = 0; g < TABLE_GAPS; ++g) premium.coefficients[TABLE_GAPS - 1 - g] = coefficients[g];
+}
+
+#if defined(__CUDACC__)
+SHOCKGRID_INLINE void combine(
+    const PremiumTables& tables, const long long* own, double place, Premium<double>& premium) {
+  combine_one(tables, *own, place, premium);
 }
 #else
 // The first Chebyshev polynomials of a place.
@@ -131,12 +140,14 @@ SHOCKGRID_INLINE void turn(const Lanes<count> (&rows)[length / count][count], La
   }
 }
 
-// Series in the place of the vol: the powers of t, the highest first, and the boundary. The powers of a lane lie side
-// by side in its own table, whatever tables the others have.
+// ``combine_one`` of the table of each lane: its powers lie side by side there.
 template <int count>
 SHOCKGRID_INLINE void combine(
     const PremiumTables& tables, const long long* own, Lanes<count> place, Premium<Lanes<count>>& premium) {
   typedef Lanes<count> Number;
+  bool same = true;
+  for (int lane = 1; lane < count; ++lane) same &= own[lane] == own[0];
+  if (same) return combine_one(tables, own[0], place, premium);
   constexpr int blocks = TABLE_GAPS / count;
   Number basis[TABLE_VOLS], columns[TABLE_GAPS], sums[blocks][count], boundaries[TABLE_VOLS / count][count];
   const double* rows[count];
@@ -187,11 +198,8 @@ SHOCKGRID_INLINE void premium_at(
   premium.boundary = premium.boundary * (deviation * premium.inverse);
 }
 
-// The European value and the premium, at least what exercise gives; that alone below the boundary (z <= 0).
-template <class Number>
-SHOCKGRID_INLINE Number american_value(
-    Number european, const Exercise<Number>& exercise, const Premium<Number>& premium) {
-  const Number z = fused(exercise.log, premium.inverse, -premium.boundary);
+// The premium over strike at z, from the boundary at 0 to FARTHEST_GAP.
+template <class Number> SHOCKGRID_INLINE Number premium_beyond(Number z, const Premium<Number>& premium) {
   const Number inside = lesser(greater(z, Number(0.0)), Number(FARTHEST_GAP));
   const Number t = GAP_TOP - GAP_SCALE / (inside + GAP_POLE), square = t * t;
   Number odd = premium.coefficients[0], even = premium.coefficients[1];
@@ -200,8 +208,17 @@ SHOCKGRID_INLINE Number american_value(
     odd = fused(odd, square, premium.coefficients[k]);
     even = fused(even, square, premium.coefficients[k + 1]);
   }
-  const Number found = greater(fused(odd, t, even), Number(0.0));
-  const Number added = select(z < Number(FARTHEST_GAP), found, Number(0.0));
+  return greater(fused(odd, t, even), Number(0.0));
+}
+
+// The European value and the premium, at least what exercise gives; that alone below the boundary (z <= 0).
+template <class Number>
+SHOCKGRID_INLINE Number american_value(
+    Number european, const Exercise<Number>& exercise, const Premium<Number>& premium) {
+  const Number z = fused(exercise.log, premium.inverse, -premium.boundary);
+  const auto near = (Number(0.0) < z) & (z < Number(FARTHEST_GAP));
+  Number added = 0.0;
+  if (any(near)) added = select(near, premium_beyond(z, premium), added);  // of many options in no lane
   const Number held = fused(exercise.scale, added, european);
   return select(Number(0.0) < z, greater(held, exercise.gain), exercise.gain);
 }

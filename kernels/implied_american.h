@@ -24,7 +24,7 @@ template <class Number> SHOCKGRID_INLINE Number value_at_vol(
     const AmericanQuote<Number>& quote, const Premium<Number>& premium, Number vol) {
   const Number european =
       value_of(quote.contract, quote.log, quote.asset, deviation_of(vol, quote.early.root_of_years));
-  return american_value(european, exercise_at(quote.early, Number(1.0)), premium);
+  return american_value(european, exercise_at(quote.early, Number(1.0), Number(0.0)), premium);
 }
 
 template <class Number> struct Secant {

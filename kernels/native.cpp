@@ -50,7 +50,7 @@ SHOCKGRID_EXPORT(shockgrid_price)(const Section* section, long long scenarios, d
     pricer.fill(*section, start, count, {values + start, scenarios, false});
   }
   if (!pricer.has_tables) return NO_TABLE;
-  return any_nan(values, section->count * scenarios) ? NOT_A_NUMBER : DONE;
+  return pricer.has_nan ? NOT_A_NUMBER : DONE;
 }
 
 // P&L [leaves, scenarios] of leaves over the instruments of all sections. A tile of about

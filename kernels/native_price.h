@@ -39,7 +39,7 @@ struct Waiting {
 // Prices sections into tiles of at most ``most`` scenarios. ``states``: spot states and vol rules of the section
 // that has the most.
 struct Pricer {
-  bool ok = true, has_tables = true;
+  bool ok = true, has_tables = true, has_nan = false;
   Buffer<int> numbers_of, spots, rules, used;
   Buffer<double> spot_factors, spot_logs;
   Buffer<VolRule> vol_rules;
@@ -52,7 +52,8 @@ struct Pricer {
 
   Pricer(long long states, long long most) : Pricer(states, most, states < most ? states : most) {}
 
-  // All instruments of a section, each in its row. Where a premium table is missing ``has_tables`` turns false.
+  // All instruments of a section, each in its row. Where a premium table is missing ``has_tables`` turns false,
+  // where a value is none ``has_nan`` true.
   void fill(const Section& section, long long start, long long count, const Tile& tile) {
     fill_some<true, true>(section, start, count, tile);
   }
@@ -66,11 +67,16 @@ struct Pricer {
       const bool is_european = section.routes[row] == EUROPEAN;
       if (!(is_european ? has_european : has_others)) continue;
       switch (section.routes[row]) {
-        case LINEAR: fill_linear(section, run, row, tile); break;
+        case LINEAR:
+          fill_linear(section, run, row, tile);
+          find_nan(tile, &row, 1);
+          break;
         case EUROPEAN: add<EUROPEAN>(section, european, row, tile); break;
         case FLOORED: add<FLOORED>(section, floored, row, tile); break;
         case TABLE: add<TABLE>(section, table, row, tile); break;
-        default: fill_given(section, run, row, tile);
+        default:
+          fill_given(section, run, row, tile);
+          find_nan(tile, &row, 1);
       }
     }
     flush<EUROPEAN>(section, european, tile);
@@ -93,13 +99,20 @@ private:
         run{0, 0, 0, 0, spots.items, rules.items, used.items, spot_factors.items, spot_logs.items, vol_rules.items},
         tables{spot_states.items, deviations.items, exercises.items, premiums.items} {}
 
+  // In values, while they are in cache; P&L is looked at where it is summed.
+  void find_nan(const Tile& tile, const long long* rows, int present) {
+    for (int lane = 0; lane < present && !tile.less_base; ++lane)
+      has_nan |= any_nan(tile.values + rows[lane] * tile.stride, run.count);
+  }
   template <int route> void add(const Section& section, Waiting& waiting, long long row, const Tile& tile) {
     if (waiting.full_with(row)) flush<route>(section, waiting, tile);
   }
   template <int route> void flush(const Section& section, Waiting& waiting, const Tile& tile) {
     if (!waiting.present) return;
     waiting.repeat_last();
-    has_tables &= fill_options<route>(section, run, tables, waiting.rows, waiting.present, tile);
+    if (fill_options<route>(section, run, tables, waiting.rows, waiting.present, tile))
+      find_nan(tile, waiting.rows, waiting.present);
+    else has_tables = false;
     waiting.present = 0;
   }
 };

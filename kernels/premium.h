@@ -9,6 +9,9 @@ namespace SHOCKGRID_NAMESPACE {
 // The most vols and gaps that a plan may have.
 constexpr int MOST_VOLS = TABLE_VOLS, MOST_GAPS = TABLE_GAPS;
 
+// Deviations above the boundary beyond which a later flow counts as none: _numpy_premium.FARTHEST_FLOW.
+constexpr double FARTHEST_FLOW = 7.0;
+
 // Premiums over strike at the nodes in z, and the log of the boundary in deviations.
 template <class Number> struct Sample {
   Number premiums[MOST_GAPS], edge;
@@ -33,9 +36,13 @@ template <class Number> struct Sample {
       const Number spread = y * deviation, turn = inverse * plan.premium_inverses[j];
       const Number earned = span * put.rate * exponential(-put.rate * elapsed);
       const Number paid = span * put.yield * exponential(-put.yield * elapsed);
-      for (long long g = 0; g < plan.gaps; ++g) {
+      // from the boundary outwards, as far as one lane has a flow
+      for (long long g = plan.gaps - 1; g >= 0; --g) {
         const Number low = (logs[g] + moved) * turn - 0.5 * spread;
-        premiums[g] = premiums[g] + flow(low, low + spread, earned, paid, spots[g], fallen);
+        const auto beyond = Number(FARTHEST_FLOW) < low;
+        if (!any(!beyond)) break;
+        const Number found = flow(low, low + spread, earned, paid, spots[g], fallen);
+        premiums[g] = premiums[g] + select(beyond, Number(0.0), found);
       }
     }
   }

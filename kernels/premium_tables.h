@@ -29,7 +29,7 @@ inline void vol_coefficients(const Plan& plan, long long order, const double* pu
 // The most efforts of premium_effort.py; each with a plan of its own.
 constexpr int MOST_EFFORTS = 16;
 // Tables at a time: enough that puts of one effort fill registers, few enough for the second-level cache.
-constexpr long long TABLES_AT_ONCE = 32;
+constexpr long long TABLES_AT_ONCE = 128;
 
 // The puts of a few tables by themselves: the powers of t, and the log of the boundary behind them.
 template <class Number> struct Group {

@@ -93,8 +93,8 @@ template <class Number> struct Options {
   }
   void tabulate_exercise(const Early<Number>& early, const Scenarios& run, Tables<Number>& tables) const {
     for (long long j = 0; j < run.spot_count; ++j)
-      tables.exercises[j] = exercise_at(early, Number(run.spot_factors[j]));
-    tables.exercises[run.spot_count] = exercise_at(early, Number(1.0));
+      tables.exercises[j] = exercise_at(early, Number(run.spot_factors[j]), Number(run.spot_logs[j]));
+    tables.exercises[run.spot_count] = exercise_at(early, Number(1.0), Number(0.0));
   }
   // Whether the table of every option at this vol is there.
   bool read_premium(const Early<Number>& early, Number vol, Premium<Number>& premium) const {
@@ -135,19 +135,19 @@ template <class Number>
 SHOCKGRID_INLINE void write_square(
     const Number* scenarios, const long long* rows, int present, const Tile& tile, long long start) {
   constexpr int width = sizeof(Number) / sizeof(double);
+  const long long room = tile.stride - start;
+  double* to = tile.values + start;
+  if (room < width || present < width) {
+    for (int lane = 0; lane < present; ++lane)
+      for (int s = 0; s < width && s < room; ++s) to[rows[lane] * tile.stride + s] = scenarios[s].lanes[lane];
+    return;
+  }
   Number square[width];
   SHOCKGRID_UNROLL
   for (int s = 0; s < width; ++s) square[s] = scenarios[s];
   transpose(square);
-  const long long room = tile.stride - start;
-  double* to = tile.values + start;
-  if (room >= width && present == width) {
-    SHOCKGRID_UNROLL
-    for (int lane = 0; lane < width; ++lane) store(square[lane], to + rows[lane] * tile.stride);
-    return;
-  }
-  for (int lane = 0; lane < present; ++lane)
-    for (int s = 0; s < width && s < room; ++s) to[rows[lane] * tile.stride + s] = square[lane].lanes[s];
+  SHOCKGRID_UNROLL
+  for (int lane = 0; lane < width; ++lane) store(square[lane], to + rows[lane] * tile.stride);
 }
 
 template <bool far, int route, class Number>

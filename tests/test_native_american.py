@@ -190,7 +190,7 @@ def test_what_exercise_gives_is_the_least(native: NativeBackend) -> None:
 
 
 def test_a_table_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways.WantedTables, "add", lambda *arguments: None)
+    monkeypatch.setattr(ways.WantedTables, "add_between", lambda *arguments: None)
     with pytest.raises(AssertionError, match="premium table was not laid out"):
         NativeBackend().base(drawn(9, seed=1))
 

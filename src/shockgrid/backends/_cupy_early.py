@@ -14,7 +14,7 @@ from shockgrid.backends._numpy_block import shocked_vols
 from shockgrid.backends._numpy_store import Kept, PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import RANGES
-from shockgrid.backends.ways import GIVEN, WantedTables, Ways, table_terms
+from shockgrid.backends.ways import GIVEN, WantedTables, Ways
 from shockgrid.pricing.american import american
 from shockgrid.states import UNMOVED, States
 
@@ -33,10 +33,9 @@ class Given:
 def parts_of(sections: Sequence[tuple[Series, States]], store: PremiumStore) -> tuple[list[Part], Kept]:
     """How each instrument of the sections is priced, with the premium tables that this reads."""
     ways = [Ways.of(series, states) for series, states in sections]
-    terms = [table_terms(series.take(own.rows)) for (series, _), own in zip(sections, ways, strict=True)]
-    wanted = WantedTables(np.concatenate([np.empty((0, 3)), *terms]))
-    none = np.empty(0, np.intp)
-    first, last = (np.concatenate([none, *(getattr(own, end) for own in ways)]) for end in ("first", "last"))
+    none, names = np.empty(0, np.intp), ("lengths", "first", "last")
+    lengths, first, last = (np.concatenate([none, *(getattr(own, name) for own in ways)]) for name in names)
+    wanted = WantedTables(np.concatenate([np.empty((3, 0)), *(own.terms for own in ways)], axis=1), lengths)
     wanted.add_between(first, last)
     found, kept = wanted.find(store)
     parts, start = [], 0

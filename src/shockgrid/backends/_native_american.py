@@ -21,7 +21,7 @@ from shockgrid.backends._numpy import NumpyBackend
 from shockgrid.backends._numpy_store import Kept, PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import RANGES
-from shockgrid.backends.ways import GIVEN, WantedTables, Ways, routes_of, table_terms
+from shockgrid.backends.ways import GIVEN, WantedTables, Ways, routes_of
 from shockgrid.errors import InputError
 from shockgrid.states import States
 
@@ -47,11 +47,12 @@ class Found(NamedTuple):
     def of(cls, series: Series, states: States, store: PremiumStore) -> tuple[Found, Kept]:
         """With the tables that are wanted, built where they are missing."""
         ways = Ways.of(series, states)
-        wanted = WantedTables(table_terms(series)[ways.rows])
+        wanted = WantedTables(ways.terms, ways.lengths)
         wanted.add_between(ways.first, ways.last)
-        places, at_hand = wanted.find(store)
-        tables = np.full((len(series), RANGES), -1, np.int32)
-        tables[ways.rows] = places
+        tables, at_hand = wanted.find(store)
+        if len(ways.rows) < len(series):
+            places, tables = tables, np.full((len(series), RANGES), -1, np.int32)
+            tables[ways.rows] = places
         return cls(ways, tables, at_hand.era), at_hand
 
 

@@ -17,7 +17,7 @@ from shockgrid.backends._numpy_routes import LARGEST_DEVIATION, TABLE, least_vol
 from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.contract import Series
 from shockgrid.backends.vol_ranges import range_of
-from shockgrid.backends.ways import WantedTables, table_terms
+from shockgrid.backends.ways import WantedTables, runs_of, table_terms
 
 #: By ``Reason`` of implied.h.
 REASONS = np.array(
@@ -84,7 +84,8 @@ class NativeImplied:
             "highest_logs": highest,
             "least_vols": least_vols(series),
         }
-        wanted = WantedTables(table_terms(series))
+        firsts, lengths = runs_of(series)
+        wanted = WantedTables(table_terms(series.take(firsts)), lengths)
         left = wanted.order  # neighbours that share a table are read faster
         wanted.add(left, range_of(np.exp(columns["first_logs"])))
         vols, codes = np.empty(len(series)), np.empty(len(series), np.uint8)

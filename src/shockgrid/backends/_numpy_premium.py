@@ -9,6 +9,7 @@ put is exercised. It moves when expiry, rate or yield move, not when the spot do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +31,9 @@ from shockgrid.backends.premium_effort import EFFORTS, Shape
 from shockgrid.backends.vol_ranges import vols_at
 
 FARTHEST = 6.0  #: deviations above the boundary beyond which the premium is nothing
+#: Deviations above the boundary beyond which a later flow counts as none: of the interest earned then at most
+#: N(-7) = 1.3e-12 is expected.
+FARTHEST_FLOW = 7.0
 GAP_POLE, GAP_SCALE, GAP_TOP = 3.0, 9.0, 2.0  #: see ``t_of``
 LANES = 512  #: puts worked on together: their points and nodes fit the cache
 BATCH = 2048  #: tables whose premiums are held at once
@@ -45,9 +49,18 @@ class Tables:
 
 def lanes_of(years: Floats, rates: Floats, yields: Floats, ranges: Codes, shape: Shape) -> Puts:
     """The puts that M tables are computed from, [M * vols]: those of a table side by side."""
-    vols = vols_at(ranges[:, None], ends_and_between(shape.vols)).ravel()
-    spread = [np.repeat(np.asarray(column, np.float64), shape.vols) for column in (years, rates, yields)]
-    return Puts(spread[0], vols, *spread[1:])
+    return lanes_of_shapes(years, rates, yields, ranges, [(shape, len(years))])
+
+
+def lanes_of_shapes(
+    years: Floats, rates: Floats, yields: Floats, ranges: Codes, shapes: Sequence[tuple[Shape, int]]
+) -> Puts:
+    """The same of tables of several shapes, so many of each one after another."""
+    places = np.concatenate([np.tile(ends_and_between(shape.vols), count) for shape, count in shapes])
+    rows = np.repeat(
+        np.arange(len(years)), np.concatenate([np.full(count, shape.vols) for shape, count in shapes])
+    )
+    return Puts(years[rows], vols_at(ranges[rows], places), rates[rows], yields[rows])
 
 
 def build(puts: Puts, efforts: NDArray[np.uint8], shape: Shape) -> Tables:
@@ -95,6 +108,7 @@ def _sampled(puts: Puts, effort: Effort, gaps: int) -> tuple[Floats, Floats]:
     paid = span * puts.yields * np.exp(-puts.yields * elapsed)
     low = (logs + moved[:, None]) / spread - 0.5 * spread
     flows = earned[:, None] * normal(-low)[0] - paid[:, None] * spots * normal(-(low + spread))[0]
+    flows[low > FARTHEST_FLOW] = 0.0
     for flow in flows:
         total += flow
     return total, edges / deviations

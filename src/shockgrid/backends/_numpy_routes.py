@@ -59,9 +59,14 @@ def least_vols(series: Series) -> Floats:
     return np.where(beyond, np.inf, np.maximum(falls, 0.0) / (most * roots))
 
 
-def off_tables(series: Series, vols: Floats) -> Mask:
-    """Where vols [..., n] or terms lie outside what is tabulated; ``shockgrid.pricing`` prices those."""
+def tabulated_vols(series: Series) -> tuple[Floats, Floats]:
+    """Vols [n] from which and below which each option is tabulated; ``shockgrid.pricing`` prices others."""
     most = np.where(series.years > LONGEST_WILD, WILD_VOL * (1.0 - ROUNDING), LARGEST_VOL)
     roots = np.sqrt(np.where(series.years > 0.0, series.years, 1.0))
-    most = np.minimum(most, LARGEST_DEVIATION / roots)
-    return np.asarray((vols < SMALLEST_VOL) | (vols >= most) | (vols < least_vols(series)))
+    return np.maximum(least_vols(series), SMALLEST_VOL), np.minimum(most, LARGEST_DEVIATION / roots)
+
+
+def off_tables(series: Series, vols: Floats) -> Mask:
+    """Where vols [..., n] or terms lie outside what is tabulated."""
+    least, most = tabulated_vols(series)
+    return np.asarray((vols < least) | (vols >= most))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_boundary import Puts
-from shockgrid.backends._numpy_premium import Tables, build, lanes_of
+from shockgrid.backends._numpy_premium import Tables, build, lanes_of_shapes
 from shockgrid.backends.memory import memory_bytes
 from shockgrid.backends.premium_effort import LARGEST, SHAPES, Shape, efforts_for, shapes_for
 
@@ -163,12 +163,18 @@ class PremiumStore:
         """Tables of each shape, after the rows of ``keys`` that they are for."""
         years, rates, yields = keys[:, 0], keys[:, 1], keys[:, 2]
         ranges = keys[:, 3].astype(np.intp)
-        needed, found = shapes_for(years, rates, yields, ranges), []
-        for number, shape in enumerate(SHAPES):
-            rows = np.flatnonzero(needed == number)
-            if len(rows):
-                puts = lanes_of(years[rows], rates[rows], yields[rows], ranges[rows], shape)
-                found.append((rows.tolist(), self._builder(puts, efforts_for(puts), shape)))
+        needed = shapes_for(years, rates, yields, ranges)
+        counts = np.bincount(needed, minlength=len(SHAPES)).tolist()
+        shapes = list(zip(SHAPES, counts, strict=True))
+        order = np.argsort(needed, kind="stable")
+        puts = lanes_of_shapes(years[order], rates[order], yields[order], ranges[order], shapes)
+        efforts, found, table, lane = efforts_for(puts), [], 0, 0
+        for shape, count in shapes:
+            rows, lanes = slice(table, table + count), slice(lane, lane + count * shape.vols)
+            table, lane = rows.stop, lanes.stop
+            if count:
+                own = Puts(*(column[lanes] for column in puts))
+                found.append((order[rows].tolist(), self._builder(own, efforts[lanes], shape)))
         return found
 
     def _make_room(self, more: int) -> None:
