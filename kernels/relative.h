@@ -14,11 +14,6 @@ template <class Number> struct Normal {
   Number below, bell;
 };
 
-// exp(-x**2 / 2).
-template <class Number> SHOCKGRID_INLINE Number bell_of(Number x) {
-  return normal_density(lesser(DENSITY_SCALE * magnitude(x), Number(FARTHEST)));
-}
-
 // With a = DENSITY_SCALE |x|, N(-|x|) exp(x**2 / 2) is p(u) / (a + 9/2), u the Moebius map of a from [0, FARTHEST]
 // to [-1, 1] that has the same pole. p interpolates at 41 Chebyshev nodes and is cut after degree 21; what is left
 // out is below 6e-17 of it.

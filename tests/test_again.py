@@ -31,7 +31,7 @@ def backend(request: pytest.FixtureRequest) -> NativeBackend:
 
 def empty_worst(batch: Batch, reduced: int) -> Worst:
     """Arrays to write into, the rows of the rest column by column."""
-    count, held = batch.leaves.stop, len(batch.series)
+    count, held = (own.stop - own.start for own in (batch.leaves, batch.instruments))
     rest = np.full((count, batch.scenarios - reduced), np.nan, order="F")
     return Worst(
         np.full(count, np.nan), np.full(count, -9), rest, np.full(held, np.nan), np.full(held, np.nan)
@@ -66,6 +66,18 @@ def test_worst_losses_after_moves(backend: NativeBackend, weighted: bool, reduce
         series = moved(batch.series, seed)
         again(series)
         assert same_bytes(into, backend.worst(replace(batch, series=series), reduced, units=True))
+
+
+def test_a_part_of_a_batch_moves_its_own_instruments(backend: NativeBackend) -> None:
+    """Its columns are those of the whole, in which it does not stand first."""
+    batch = european(random_batch()).part(3, 6)
+    assert batch.instruments.start > 0
+    into = empty_worst(batch, 41)
+    again = backend.worst_again(batch, 41, into)
+    assert again is not None
+    series = moved(batch.series, 2)
+    again(series)
+    assert same_bytes(into, backend.worst(replace(batch, series=series), 41, units=True))
 
 
 @few

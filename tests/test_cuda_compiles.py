@@ -112,19 +112,19 @@ def test_python_and_kernels_agree_on_sizes() -> None:
 
 
 def test_python_and_kernels_agree_on_what_is_screened() -> None:
-    """Numbers of the structures that Python makes room for, and of the words of the one that it fills."""
+    """Numbers of the structures that Python makes room for, and the words of the one that it fills."""
     text = joined("screened_values")
 
-    def numbers_of(name: str) -> int:
+    def names_of(name: str) -> tuple[str, ...]:
         body = re.search(rf"struct {name} \{{\n(.*?)\n\}};", text, re.DOTALL)
         assert body is not None
-        return len(re.findall(r"\w+(?=[,;])", re.sub(r"//.*", "", body[1])))
+        return tuple(re.findall(r"\w+(?=[,;])", re.sub(r"//.*", "", body[1])))
 
-    assert numbers_of("ScreenedSpot") == _cupy_screen.SPOT_NUMBERS
-    assert numbers_of("Deviation") == _cupy_screen.VOL_NUMBERS
-    assert numbers_of("RowBound") == _cupy_screen.BOUND_NUMBERS
-    assert numbers_of("Place") == numbers_of("Rows") == 4
-    assert numbers_of("ScreenedTile") == _cupy_screen.WORDS
+    assert len(names_of("ScreenedSpot")) == _cupy_screen.SPOT_NUMBERS
+    assert len(names_of("Deviation")) == _cupy_screen.VOL_NUMBERS
+    assert len(names_of("RowBound")) == _cupy_screen.BOUND_NUMBERS
+    assert len(names_of("Place")) == len(names_of("Rows")) == 4
+    assert names_of("ScreenedTile") == _cupy_screen.WORDS
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -26,6 +26,7 @@ from shockgrid.backends._native_premium import NativeBuilder
 from shockgrid.backends._numpy_premium import lanes_of
 from shockgrid.backends.premium_effort import SHAPES, USUAL, Shape, efforts_for
 from shockgrid.errors import InputError
+from shockgrid.states import UNMOVED
 
 require_compiler()
 required_sets()
@@ -135,6 +136,14 @@ def test_american_options(cuda: CupyBackend, states: object) -> None:
         series = drawn(count, 8)
         gaps = np.abs(cuda.get(cuda.price(series, states)) - NumpyBackend().price(series, states))
         assert (gaps <= PARITY * series.spots).all()
+
+
+def test_tables_that_were_prepared_are_read(cuda: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = drawn(33, 12)
+    cuda.prepare([(series, UNMOVED)])
+    monkeypatch.setattr(CupyBuilder, "_built", lambda *_: pytest.fail("a table is built a second time"))
+    gaps = np.abs(cuda.get(cuda.base(series)) - NumpyBackend().base(series))
+    assert (gaps <= PARITY * series.spots).all()
 
 
 def test_vols_at_the_edges_of_the_tables(cuda: CupyBackend) -> None:

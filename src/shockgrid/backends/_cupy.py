@@ -21,7 +21,6 @@ from shockgrid.backends._cupy_tile import Tiles, Wanted
 from shockgrid.backends._cupy_worst import device_worst
 from shockgrid.backends._native_library import overflow
 from shockgrid.backends._numpy import NumpyBackend
-from shockgrid.backends._numpy_store import PremiumStore
 from shockgrid.backends.batch import Batch, Worst
 from shockgrid.backends.contract import Series
 from shockgrid.backends.precisions import DOUBLE, MIXED, named, require_precision
@@ -77,7 +76,7 @@ class CupyBackend:
         build_tables = CupyBuilder(self._device, self._batches, host.builder)
         solve_grids = CupySolver(self._device, self._batches, host.solver)
         self._plain = NumpyBackend(builder=build_tables, solver=solve_grids, reader=host.reader)
-        self._premiums = PremiumStore(build_tables)
+        self._premiums = self._plain.premiums
         self._tiles = Tiles(self._device)
         self._probe()
 

@@ -15,8 +15,10 @@ from shockgrid.backends._cupy_upload import Upload
 from shockgrid.backends.ways import EUROPEAN
 
 MOST_LEAF_THREADS = 128  #: of a block, as the ``__launch_bounds__`` of screened_leaves.cu say
-#: Numbers of ``ScreenedSpot``, ``Deviation`` and ``RowBound``, and words of ``ScreenedTile``.
-SPOT_NUMBERS, VOL_NUMBERS, BOUND_NUMBERS, WORDS = 5, 2, 4, 10
+#: Numbers of ``ScreenedSpot``, ``Deviation`` and ``RowBound``.
+SPOT_NUMBERS, VOL_NUMBERS, BOUND_NUMBERS = 5, 2, 4
+#: Words of ``ScreenedTile``, in their order.
+WORDS = ("scenarios", "sections", "places", "spots", "vols", "exact", "values", "bounds", "pnl", "limits")
 
 
 class Lines(NamedTuple):
@@ -64,19 +66,18 @@ def screened_worst_of(
     upload = Upload()
     others, places = upload.add(lines.others), upload.add(lines.places)
     block = device.upload(upload)
-    exact = tiles.fill(placed, count, less_base=True, runs=(upload.at(others), len(lines.others)))
-    tables = [
-        cupy.empty((lines.spots, SPOT_NUMBERS), np.float32),
-        cupy.empty((lines.vols, VOL_NUMBERS), np.float32),
-    ]
-    own = [
-        cupy.empty((rows, count), np.float32),
-        cupy.empty((rows, BOUND_NUMBERS)),
-        cupy.empty((laid.leaves, count), np.float32),
-        cupy.empty(laid.leaves),
-    ]
-    words = [count, sections, upload.at(places), *(array.data.ptr for array in (*tables, exact, *own))]
-    shared = device.put(np.array(words, np.uint64))
+    arrays = {
+        "exact": tiles.fill(placed, count, less_base=True, runs=(upload.at(others), len(lines.others))),
+        "spots": cupy.empty((lines.spots, SPOT_NUMBERS), np.float32),
+        "vols": cupy.empty((lines.vols, VOL_NUMBERS), np.float32),
+        "values": cupy.empty((rows, count), np.float32),
+        "bounds": cupy.empty((rows, BOUND_NUMBERS)),
+        "pnl": cupy.empty((laid.leaves, count), np.float32),
+        "limits": cupy.empty(laid.leaves),
+    }
+    words = {name: array.data.ptr for name, array in arrays.items()}
+    words |= {"scenarios": count, "sections": sections, "places": upload.at(places)}
+    shared = device.put(np.array([words[name] for name in WORDS], np.uint64))
     runs, run_count = placed.upload.at(placed.rows.runs), placed.rows.run_count
     leaf_words = (laid.leaves, laid.pointers, laid.instruments, laid.values)
     leaf_threads = threads_for(count, MOST_LEAF_THREADS)

@@ -15,18 +15,15 @@ from shockgrid.arrays import Codes, Floats
 from shockgrid.backends import _numpy_implied
 from shockgrid.backends._native_again import ValuesAgain, WorstAgain, leaf_worth, plain_terms, worst_of_sums
 from shockgrid.backends._native_american import Laid, given_rows
+from shockgrid.backends._native_arrays import NativeArrays
 from shockgrid.backends._native_dense import native_worst_cells
 from shockgrid.backends._native_grid_read import NativeReader
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_implied import REASONS, NativeImplied
 from shockgrid.backends._native_library import (
-    DONE,
-    NOT_FINITE,
     Columns,
     Library,
     Section,
-    not_finite,
-    overflow,
     pointer,
     require_numbers,
     whole,
@@ -45,8 +42,6 @@ from shockgrid.states import UNMOVED, States
 
 #: Values that NumPy finds, handed to one call of the library: 16 MB.
 GIVEN_ELEMENTS = 2_000_000
-INPUTS = ("forwards", "strikes", "years", "vols", "discount_factors")
-QUOTES = ("prices", "forwards", "strikes", "years", "discount_factors")
 
 
 class NativeBackend:
@@ -89,7 +84,7 @@ class NativeBackend:
         self.instruction_set = self._library.name
         self.xp: ModuleType = np
         self.tile_elements = tile_elements
-        self.block_elements = block_elements
+        self._arrays = NativeArrays(self._library, block_elements)
 
     def put(self, array: ArrayLike) -> NDArray[Any]:
         """The array itself: the kernels compute where NumPy's data is."""
@@ -132,50 +127,11 @@ class NativeBackend:
 
         The broadcast is not held in memory. Raises InputError where a number is not finite.
         """
-        numbers = [np.asarray(a, np.float64) for a in (forwards, strikes, years, vols, discount_factors)]
-        walk = self._walk([*numbers, np.asarray(is_call, np.bool_)], [np.float64])
-        with walk:
-            for block in walk:
-                self._elementwise("black", INPUTS, list(block))
-            return np.asarray(walk.operands[6])
+        return self._arrays.black(forwards, strikes, years, vols, discount_factors, is_call)
 
     def black_checked(self, *columns: NDArray[Any]) -> Floats | None:
         """``black`` of its arguments in their order, or None; see ``PricesChecked``."""
-        walk = self._walk(list(columns), [np.float64])
-        with walk:
-            for block in walk:
-                arguments = [pointer(array) for array in block]
-                status = self._library.call("black_checked", whole(len(block[0])), *arguments)
-                if status == NOT_FINITE:
-                    return None
-                if status != DONE:
-                    raise overflow()
-            return np.asarray(walk.operands[6])
-
-    def _walk(self, columns: list[NDArray[Any]], results: list[Any]) -> Any:
-        """Blocks of columns that broadcast, contiguous and native, and of results of these types."""
-        read, write = ["readonly", "contig", "aligned"], ["writeonly", "allocate", "contig", "aligned"]
-        operands: list[Any] = [*columns, *[None] * len(results)]
-        access: list[Any] = [*[read] * len(columns), *[write] * len(results)]
-        types: list[Any] = [*(column.dtype.newbyteorder("=") for column in columns), *results]
-        return np.nditer(
-            operands,
-            flags=["external_loop", "buffered", "growinner", "zerosize_ok"],
-            op_flags=access,
-            op_dtypes=types,
-            order="C",
-            buffersize=self.block_elements,
-        )
-
-    def _elementwise(self, function: str, names: tuple[str, ...], block: list[NDArray[Any]]) -> None:
-        arguments = [pointer(array) for array in block]
-        if self._library.call(function, whole(len(block[0])), *arguments) == DONE:
-            return
-        for name, column in zip(names, block, strict=False):
-            bad = ~np.isfinite(column)
-            if bad.any():
-                raise not_finite(name, float(column[bad.argmax()]))
-        raise overflow()
+        return self._arrays.black_checked(*columns)
 
     def implied_vol(
         self,
@@ -190,12 +146,8 @@ class NativeBackend:
 
         The broadcast is not held in memory. Raises InputError where a number is not finite.
         """
-        numbers = [np.asarray(a, np.float64) for a in (prices, forwards, strikes, years, discount_factors)]
-        walk = self._walk([*numbers, np.asarray(is_call, np.bool_)], [np.float64, np.uint8])
-        with walk:
-            for block in walk:
-                self._elementwise("implied_vol", QUOTES, list(block))
-            vols, codes = (np.asarray(array) for array in walk.operands[6:])
+        columns = (prices, forwards, strikes, years, discount_factors, is_call)
+        vols, codes = self._arrays.implied_vol(*columns)
         return vols, REASONS.take(codes)
 
     def implied(self, series: Series, prices: Floats) -> tuple[Floats, NDArray[np.str_]]:

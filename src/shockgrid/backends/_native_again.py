@@ -44,12 +44,13 @@ class WorstAgain:
         require_fit(batch, reduced)
         self._library, self._tile, self._kept = library, whole(tile_elements), (into, rows)
         self._laid = LaidBatch(batch, lambda series, states, _: Columns(series, states))
+        self._first = batch.instruments.start
         self._groups = self._laid.groups(reduced)
         self._into = Reduced.of(into, rows=rows)
 
     def __call__(self, series: Series) -> None:
         """Find them for these spots and vols. Raises InputError where a number is not finite."""
-        first = 0
+        first = self._first
         for columns in self._laid.columns:
             last = first + int(columns.section.count)
             columns.move(series.spots[first:last], series.vols[first:last])
