@@ -13,20 +13,23 @@ struct GridLanes {
   double *left, *cash;
 };
 
-// Values [lanes, NODES] now at the nodes. The columns of a lane are its thread's own memory, where those of
-// neighbours lie side by side.
+// Values [lanes, NODES] now at the nodes that are kept. The columns of a lane are its thread's own memory, where those
+// of neighbours lie side by side.
 template <int kind> __device__ __forceinline__ void solve_lanes(const GridLanes& given, double* values) {
-  double nodes[3 * NODES];
+  constexpr int count = NODES_OF<kind>, finer = CELLS_IN_ONE<kind>;
+  double nodes[(finer == 1 ? 3 : 4) * count];
   const long long step = (long long)gridDim.x * blockDim.x;
   for (long long lane = (long long)blockIdx.x * blockDim.x + threadIdx.x; lane < given.lanes; lane += step) {
     const Terms<double> terms = {given.strikes[lane], given.years[lane], given.rates[lane], given.yields[lane],
                                  given.is_call[lane], given.paid[lane],  given.vols[lane]};
-    Grid<double> grids[] = {{frame_of(terms), nodes, nodes + NODES, nodes + 2 * NODES}};
+    Grid<double> grids[] = {{refined(frame_of(terms), finer), nodes, nodes + count, nodes + 2 * count}};
     double *left = given.left + lane * given.dividends, *cash = given.cash + lane * given.dividends;
     const Dividends<double> dividends[] = {
         {int(given.dividends), left, cash, given.late_cash[lane], given.is_call[lane], given.soon[lane], nullptr}};
-    double* const results[] = {values + lane * NODES};
+    double* const kept = values + lane * NODES;
+    double* const results[] = {finer == 1 ? kept : nodes + 3 * count};
     solve_grids<kind>(grids, dividends, results);
+    for (int node = 0; finer > 1 && node < NODES; ++node) kept[node] = results[0][node * finer];
   }
 }
 

@@ -6,17 +6,23 @@
 namespace SHOCKGRID_NAMESPACE {
 
 constexpr int STEPS = 24, FEWEST_STEPS = 5, WAVES = 12;
+constexpr double SHORTEST_STEPS = 2.0, CROWDED = 1.4;
 constexpr double FIRST = 0.002, LATE = 1e-4, LEAST_STRIKE = 1e-6, EDGE = 1e-9;
 constexpr double PI = 3.14159265358979323846;
 
 // Ex-dates are counted from expiry: part of the life left there, and cash over the strike. Flags are 1 or 0.
-// ``places``: room for a column of NODES each, which saves finding them twice; null where there is none.
+// ``places``: room for a column of nodes each, which saves finding them twice; null where there is none.
 template <class Number> struct Dividends {
   int count;
   Number *left, *cash, late_cash;
   Number is_call, soon;
   Number* places;
 
+  // The end of a stretch, in parts of the life.
+  SHOCKGRID_INLINE Number end(int stretch) const { return stretch == count ? Number(1.0) : left[stretch]; }
+  SHOCKGRID_INLINE Number root(int stretch) const {
+    return square_root(end(stretch) - (stretch ? end(stretch - 1) : Number(0.0)));
+  }
   // Where the grid starts, in parts of the life.
   SHOCKGRID_INLINE Number start() const { return lesser(Number(FIRST), 0.5 * (count ? left[0] : Number(1.0))); }
 };
@@ -85,22 +91,22 @@ SHOCKGRID_INLINE Number missed_by_sampling(const Frame<Number>& frame, Number pa
 }
 
 // European values shortly before expiry, of at least what exercise gives.
-template <class Number>
+template <int nodes, class Number>
 SHOCKGRID_NO_INLINE void start(const Grid<Number>& grid, const Dividends<Number>& dividends, Number time) {
   const Frame<Number>& frame = grid.frame;
   const Number late = select(Number(0.0) < dividends.is_call, Number(0.0), dividends.late_cash);
   const Obstacle<Number> exercise = exercise_at(frame, time);
   const ShortPut<Number> put(frame, 1.0 + late, time);
-  for (int node = 0; node < NODES; ++node) grid.level[node] = put.at(place_of(frame, node), grid.ratios[node]);
+  for (int node = 0; node < nodes; ++node) grid.level[node] = put.at(place_of(frame, node), grid.ratios[node]);
   if (any(Number(0.0) < late)) {
     const ShortPut<Number> unpaid(frame, late, time);
-    for (int node = 0; node < NODES; ++node)
+    for (int node = 0; node < nodes; ++node)
       grid.level[node] = grid.level[node] - unpaid.at(place_of(frame, node), grid.ratios[node]);
   }
-  for (int node = 0; node < NODES; ++node)
+  for (int node = 0; node < nodes; ++node)
     grid.level[node] = greater(grid.level[node], exercise.at(grid.ratios[node]));
   const Number place = frame.zeros + logarithm(1.0 + late) / (frame.deviations * frame.steps);
-  const Number below = floored(lesser(greater(place, Number(0.0)), Number(NODES - 2.0)));
+  const Number below = floored(lesser(greater(place, Number(0.0)), Number(nodes - 2.0)));
   const Number past = place - below, missed = (1.0 + late) * missed_by_sampling(frame, past, time);
   add_at(grid.level, integer_of(below), (1.0 - past) * missed);
   add_at(grid.level, integer_of(below + 1.0), past * missed);
@@ -108,7 +114,7 @@ SHOCKGRID_NO_INLINE void start(const Grid<Number>& grid, const Dividends<Number>
 
 // Cubics through the four nodes around places that rise by about one node from each to the next: most of the time
 // three of the four rows are those of the place before.
-template <class Number> struct Cubic {
+template <int nodes, class Number> struct Cubic {
   const Number* level;
   typename Image<Number>::Type index;
   Number before, here, after, beyond;
@@ -123,7 +129,7 @@ template <class Number> struct Cubic {
     beyond = gathered(level + 2, first);
   }
   SHOCKGRID_INLINE Number at(Number place) {
-    const Number first = lesser(greater(floored(place), Number(1.0)), Number(NODES - 3.0));
+    const Number first = lesser(greater(floored(place), Number(1.0)), Number(nodes - 3.0));
     const auto next = integer_of(first);
     if (any(next != index + 1)) {
       read(next);
@@ -141,8 +147,8 @@ template <class Number> struct Cubic {
 };
 
 // What is held across an ex-date, node by node.
-template <class Number> struct Crossing {
-  Cubic<Number> cubic;
+template <int nodes, class Number> struct Crossing {
+  Cubic<nodes, Number> cubic;
   const Number* ratios;
   Number zeros, falls, shrunk, grown, inverse, cash, is_call, bound, first, slope;
 
@@ -172,7 +178,7 @@ template <class Number> struct Crossing {
   // Of the nodes one after the other.
   SHOCKGRID_INLINE Number held(int node, Number place) {
     const Number ratio = ratios[node] * shrunk, after = ratio - cash, nothing = 0.0;
-    const auto inside = (Number(-EDGE) < place) & (place < Number(NODES - 1.0 + EDGE));
+    const auto inside = (Number(-EDGE) < place) & (place < Number(nodes - 1.0 + EDGE));
     const Number line = lesser(fused(slope, after * grown - ratios[0], first), bound);
     const Number below = select(nothing < is_call, nothing, select(nothing < after, line, bound));
     const Number value = select(inside, cubic.at(select(inside, place, Number(1.0))), below);
@@ -183,17 +189,17 @@ template <class Number> struct Crossing {
 // Both neighbours of a kink get their share of what sampling it misses, unless exercise ``passes``. Without cash
 // nothing changes. Leaves the result in the spare column, which then changes places with the level. ``places``: where
 // values come from, found here unless they are ``known``; may be the spare column.
-template <class Number>
+template <int nodes, class Number>
 SHOCKGRID_NO_INLINE void jump(
     Grid<Number>& grid, Number cash, Number is_call, Number time, Number passes, Number* places, bool known) {
   const Obstacle<Number> exercise = exercise_at(grid.frame, time);
-  Crossing<Number> crossing(grid, cash, is_call, time);
+  Crossing<nodes, Number> crossing(grid, cash, is_call, time);
   const auto pass = Number(0.0) < passes, pays = Number(0.0) < cash;
   const Number nothing = 0.0, one = 1.0;
   // a walk of its own: its long chains wait for each other less where nothing else lies between them
-  for (int node = 0; node < NODES && !known; ++node) places[node] = crossing.place(node);
+  for (int node = 0; node < nodes && !known; ++node) places[node] = crossing.place(node);
   Number excess = 0.0, value = 0.0, carried = 0.0;
-  for (int node = 0; node < NODES; ++node) {
+  for (int node = 0; node < nodes; ++node) {
     const Number held = crossing.held(node, places[node]), other = exercise.at(grid.ratios[node]);
     const Number next = held - other;
     Number missed = 0.0, part = 0.0;
@@ -211,16 +217,42 @@ SHOCKGRID_NO_INLINE void jump(
     value = select(pass, held, greater(held, other));
     excess = next;
   }
-  grid.spare[NODES - 1] = select(pays, value + carried, grid.level[NODES - 1]);
+  grid.spare[nodes - 1] = select(pays, value + carried, grid.level[nodes - 1]);
   Number* const level = grid.spare;
   grid.spare = grid.level;
   grid.level = level;
 }
 
-// From the values at the start, in the levels, to those now. ``again``: the places of ex-dates are known.
+// Coarse steps in each stretch: ``steps_between`` of _numpy_grid_solve.py.
+template <class Number> struct Schedule {
+  Number least, scale;
+
+  Schedule() = default;
+  SHOCKGRID_INLINE explicit Schedule(const Dividends<Number>& dividends) {
+    const int stretches = dividends.count + 1, shared = STEPS / stretches;
+    const int even = shared > FEWEST_STEPS ? shared : FEWEST_STEPS, fewest = FEWEST_STEPS * stretches;
+    Number total = 0.0, longest = 0.0;
+    for (int stretch = 0; stretch < stretches; ++stretch) {
+      const Number root = dividends.root(stretch);
+      total = total + root;
+      longest = greater(longest, root);
+    }
+    const Number by_root = double(STEPS > fewest ? STEPS : fewest) / total;
+    const auto crowded = Number(CROWDED * even) < by_root * longest;
+    least = select(crowded, Number(SHORTEST_STEPS), Number(double(even)));
+    scale = select(crowded, by_root, Number(0.0));
+  }
+  SHOCKGRID_INLINE Number steps(const Dividends<Number>& dividends, int stretch) const {
+    return greater(least, floored(scale * dividends.root(stretch) + 0.5));
+  }
+};
+
+// From the values at the start, in the levels, to those now, in ``times`` the coarse steps. Lanes that need fewer
+// than others in a stretch end it with steps of no length. ``again``: the places of ex-dates are known.
 template <int kind, int count, class Number>
 SHOCKGRID_INLINE void march(
-    Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count], int steps, bool again) {
+    Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count],
+    const Schedule<Number> (&schedules)[count], double times, bool again) {
   Number clock[count], origin[count];
   Step<Number> step[count];
   const int jumps = dividends[0].count;
@@ -230,16 +262,21 @@ SHOCKGRID_INLINE void march(
   }
   for (int stretch = 0; stretch <= jumps; ++stretch) {
     const bool last = stretch == jumps;
-    Number near[count], far[count];
+    Number near[count], far[count], steps[count];
     for (int k = 0; k < count; ++k) {
       near[k] = square_root(clock[k] - origin[k]);
-      far[k] = square_root((last ? Number(1.0) : dividends[k].left[stretch]) - origin[k]);
+      far[k] = square_root(dividends[k].end(stretch) - origin[k]);
+      steps[k] = times * schedules[k].steps(dividends[k], stretch);
     }
-    for (int number = 1; number <= steps; ++number) {
+    bool more = true;
+    for (int number = 1; more; ++number) {
+      const Number here = double(number);
+      more = false;
       for (int k = 0; k < count; ++k) {
-        const Number end = last ? Number(1.0) : dividends[k].left[stretch];
-        const Number root = near[k] + (far[k] - near[k]) * (double(number) / double(steps));
-        const Number time = number == steps ? end : origin[k] + root * root;
+        const auto within = here < steps[k];
+        const Number root = near[k] + (far[k] - near[k]) * (here / steps[k]);
+        const Number time = select(within, origin[k] + root * root, dividends[k].end(stretch));
+        more = more || any(within);
         step[k] = step_of<kind>(grids[k], clock[k], time, last ? dividends[k].soon : Number(0.0));
         clock[k] = time;
       }
@@ -250,30 +287,32 @@ SHOCKGRID_INLINE void march(
       if (last) continue;
       const Number passes = stretch + 1 == jumps ? dividends[k].soon : Number(0.0);
       Number* const kept = dividends[k].places;
-      jump(grids[k], dividends[k].cash[stretch], dividends[k].is_call, clock[k], passes,
-           kept ? kept + stretch * NODES : grids[k].spare, kept && again);
+      jump<NODES_OF<kind>>(grids[k], dividends[k].cash[stretch], dividends[k].is_call, clock[k], passes,
+                           kept ? kept + stretch * NODES_OF<kind> : grids[k].spare, kept && again);
       origin[k] = clock[k];
     }
   }
 }
 
-// Values now at the nodes, from two marches: the error is of second order in the step. The results need a column of
-// their own; until the second march it keeps the start, then the coarse values.
+// Values now at the nodes of the march, from two marches: the error is of second order in the step. The results need
+// a column of their own; until the second march it keeps the start, then the coarse values.
 template <int kind, int count, class Number>
 SHOCKGRID_NO_INLINE void solve_grids(
     Grid<Number> (&grids)[count], const Dividends<Number> (&dividends)[count], Number* const (&results)[count]) {
-  const int shared = STEPS / (dividends[0].count + 1), steps = shared > FEWEST_STEPS ? shared : FEWEST_STEPS;
+  constexpr int nodes = NODES_OF<kind>;
+  Schedule<Number> schedules[count];
   for (int k = 0; k < count; ++k) {
-    for (int node = 0; node < NODES; ++node)
+    for (int node = 0; node < nodes; ++node)
       grids[k].ratios[node] = exponential(place_of(grids[k].frame, node) * grids[k].frame.deviations);
-    start(grids[k], dividends[k], dividends[k].start());
-    for (int node = 0; node < NODES; ++node) results[k][node] = grids[k].level[node];
+    schedules[k] = Schedule<Number>(dividends[k]);
+    start<nodes>(grids[k], dividends[k], dividends[k].start());
+    for (int node = 0; node < nodes; ++node) results[k][node] = grids[k].level[node];
   }
   for (int twice = 0; twice < 2; ++twice) {
-    march<kind>(grids, dividends, twice ? 2 * steps : steps, twice);
+    march<kind>(grids, dividends, schedules, twice ? 2.0 : 1.0, twice);
     for (int k = 0; k < count; ++k) {
       const Number discount = exponential(-grids[k].frame.rates);
-      for (int node = 0; node < NODES; ++node) {
+      for (int node = 0; node < nodes; ++node) {
         const Number value = grids[k].level[node] * discount;
         if (!twice) grids[k].level[node] = results[k][node];
         results[k][node] = twice ? (4.0 * value - results[k][node]) * (1.0 / 3.0) : value;

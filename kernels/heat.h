@@ -7,12 +7,16 @@
 
 namespace SHOCKGRID_NAMESPACE {
 
-constexpr int NODES = 145;
+constexpr int NODES = 145, FINER = 2;
 constexpr double REACH_OF_EXERCISE = 4.5, REACH_BEYOND = 4.0, FARTHEST_TURN = 12.0;
 constexpr double COMPACT = 1.0 / 12.0, SAG = 1.0 / 24.0, NEVER = -1e300;
 
 // Exercise never pays, pays on the side of node 0, or may pay between two prices.
 enum Kind { HELD, ONE_SIDE, TWO_SIDES };
+
+// Cells of the march in one that is kept, and its nodes; see _numpy_grid_kinds.py.
+template <int kind> constexpr int CELLS_IN_ONE = kind == TWO_SIDES ? FINER : 1;
+template <int kind> constexpr int NODES_OF = CELLS_IN_ONE<kind> * (NODES - 1) + 1;
 
 // Flags are 1 or 0; ``paid`` is the sum of the dividends.
 template <class Number> struct Terms {
@@ -43,6 +47,13 @@ template <class Number> SHOCKGRID_INLINE Frame<Number> frame_of(const Terms<Numb
   return {deviations, rates, yields, rates - yields - half, below / widths, widths / deviations};
 }
 
+// The same with nodes closer by ``finer``.
+template <class Number> SHOCKGRID_INLINE Frame<Number> refined(Frame<Number> frame, int finer) {
+  frame.zeros = frame.zeros * double(finer);
+  frame.steps = frame.steps / double(finer);
+  return frame;
+}
+
 // What exercise gives in the units of the march, ``own - other * ratio``; may be negative.
 template <class Number> struct Obstacle {
   Number own, other;
@@ -59,7 +70,7 @@ SHOCKGRID_INLINE Obstacle<Number> raised(const Frame<Number>& frame, const Obsta
   return {select(Number(0.0) < idle, Number(NEVER), own), exercise.other * (1.0 + rise * frame.yields)};
 }
 
-// Columns of NODES numbers; a spare one for a sweep the other way and for crossing an ex-date.
+// Columns of NODES_OF<kind> numbers; a spare one for a sweep the other way and for crossing an ex-date.
 template <class Number> struct Grid {
   Frame<Number> frame;
   Number *level, *spare, *ratios;
@@ -95,7 +106,8 @@ SHOCKGRID_INLINE Step<Number> step_of(const Grid<Number>& grid, Number start, Nu
   step.beside = explicit_side / pivot;
   step.here = (1.0 - 2.0 * explicit_side) / pivot;
   step.first = moved_end<kind>(grid, step.obstacle, 0, 1, growth);
-  step.last = greater(moved_end<kind>(grid, step.obstacle, NODES - 1, NODES - 2, growth), Number(0.0));
+  constexpr int end_node = NODES_OF<kind> - 1;
+  step.last = greater(moved_end<kind>(grid, step.obstacle, end_node, end_node - 1, growth), Number(0.0));
   return step;
 }
 
@@ -103,10 +115,11 @@ SHOCKGRID_INLINE Step<Number> step_of(const Grid<Number>& grid, Number start, Nu
 // on the near side of a region of exercise between two prices.
 template <int count, class Number>
 SHOCKGRID_INLINE void sweep_back(const Grid<Number> (&grids)[count], const Step<Number> (&steps)[count]) {
+  constexpr int nodes = NODES_OF<TWO_SIDES>;
   Number last[count];
   SHOCKGRID_UNROLL
   for (int k = 0; k < count; ++k) last[k] = fused(-steps[k].pull, grids[k].level[1], steps[k].first);
-  for (int node = 1; node < NODES - 1; ++node) {
+  for (int node = 1; node < nodes - 1; ++node) {
     SHOCKGRID_UNROLL
     for (int k = 0; k < count; ++k) {
       const Number both = grids[k].level[node - 1] + grids[k].level[node + 1];
@@ -116,7 +129,7 @@ SHOCKGRID_INLINE void sweep_back(const Grid<Number> (&grids)[count], const Step<
   }
   SHOCKGRID_UNROLL
   for (int k = 0; k < count; ++k) last[k] = steps[k].last;
-  for (int node = NODES - 2; node > 0; --node) {
+  for (int node = nodes - 2; node > 0; --node) {
     SHOCKGRID_UNROLL
     for (int k = 0; k < count; ++k) {
       const Number value = fused(steps[k].pull, last[k], grids[k].spare[node]);
@@ -129,6 +142,7 @@ SHOCKGRID_INLINE void sweep_back(const Grid<Number> (&grids)[count], const Step<
 // projecting on the way. Several grids side by side, because each waits for its own last result.
 template <int kind, int count, class Number>
 SHOCKGRID_NO_INLINE void sweep(const Grid<Number> (&grids)[count], const Step<Number> (&steps)[count]) {
+  constexpr int nodes = NODES_OF<kind>;
   Number *level[count], *ratios[count], pull[count], beside[count], middle[count];
   Number right[count], here[count], last[count];
   if (kind == TWO_SIDES) sweep_back(grids, steps);
@@ -139,11 +153,11 @@ SHOCKGRID_NO_INLINE void sweep(const Grid<Number> (&grids)[count], const Step<Nu
     pull[k] = steps[k].pull;
     beside[k] = steps[k].beside;
     middle[k] = steps[k].here;
-    right[k] = level[k][NODES - 1];
-    here[k] = level[k][NODES - 2];
+    right[k] = level[k][nodes - 1];
+    here[k] = level[k][nodes - 2];
     last[k] = fused(-pull[k], here[k], steps[k].last);
   }
-  for (int node = NODES - 2; node > 0; --node) {
+  for (int node = nodes - 2; node > 0; --node) {
     SHOCKGRID_UNROLL
     for (int k = 0; k < count; ++k) {
       const Number left = level[k][node - 1];
@@ -158,9 +172,9 @@ SHOCKGRID_NO_INLINE void sweep(const Grid<Number> (&grids)[count], const Step<Nu
   for (int k = 0; k < count; ++k) {
     obstacle[k] = steps[k].obstacle;
     last[k] = level[k][0] = steps[k].first;
-    level[k][NODES - 1] = steps[k].last;
+    level[k][nodes - 1] = steps[k].last;
   }
-  for (int node = 1; node < NODES - 1; ++node) {
+  for (int node = 1; node < nodes - 1; ++node) {
     SHOCKGRID_UNROLL
     for (int k = 0; k < count; ++k) {
       last[k] = fused(pull[k], last[k], level[k][node]);
@@ -175,7 +189,7 @@ template <int kind, class Number>
 SHOCKGRID_INLINE void settle(const Grid<Number>& grid, Number time, Number idle) {
   if (kind == HELD) return;
   const Obstacle<Number> exercise = exercise_at(grid.frame, time), above = raised(grid.frame, exercise, idle);
-  for (int node = 0; node < NODES; ++node) {
+  for (int node = 0; node < NODES_OF<kind>; ++node) {
     const Number value = grid.level[node], ratio = grid.ratios[node];
     grid.level[node] = select(above.at(ratio) < value, value, exercise.at(ratio));
   }

@@ -1,6 +1,7 @@
 // The C ABI of the grids of American options: part of native.cpp, for what is declared there.
 #pragma once
 #include "dividends.h"
+#include <stdlib.h>
 
 namespace SHOCKGRID_NAMESPACE {
 
@@ -43,20 +44,52 @@ struct GridContracts {
   }
 };
 
+// A contract by its steps in time: those with the same lie together when sorted. Keys that overflow cost time alone.
+struct RankedContract {
+  unsigned long long key;
+  long long row;
+
+  static int compare(const void* left, const void* right) {
+    const RankedContract &a = *(const RankedContract*)left, &b = *(const RankedContract*)right;
+    if (a.key != b.key) return a.key < b.key ? -1 : 1;
+    return a.row < b.row ? -1 : a.row > b.row;
+  }
+};
+
 // Solves lanes of one kind, a few registers of them together.
 struct GridTeam {
   // columns of three wide registers fit the first cache
+  static constexpr int MOST_NODES = NODES_OF<TWO_SIDES>;
   static constexpr int registers = WIDTH == 8 ? 3 : 16 / WIDTH, lanes = registers * WIDTH;
   bool ok = true;
   const GridContracts& contracts;
   Buffer<Number> nodes, paid, places;
+  Buffer<RankedContract> ranked;
   Grid<Number> grids[registers];
   Dividends<Number> dividends[registers];
   Number* results[registers];
 
   explicit GridTeam(const GridContracts& contracts)
-      : contracts(contracts), nodes(registers * 4 * NODES, ok), paid(registers * 2 * contracts.dividends, ok),
-        places(registers * NODES * contracts.dividends, ok) {}
+      : contracts(contracts), nodes(registers * 4 * MOST_NODES, ok), paid(registers * 2 * contracts.dividends, ok),
+        places(registers * MOST_NODES * contracts.dividends, ok), ranked(contracts.count, ok) {
+    if (ok) rank();
+  }
+
+  // Lanes of a team take as many steps as the one that needs most.
+  void rank() {
+    const long long count = contracts.dividends;
+    for (long long row = 0; row < contracts.count; ++row) {
+      const Number years = contracts.years[row], nothing = 0.0;
+      Dividends<Number> own = {int(count), paid.items, paid.items + count, nothing, nothing, nothing, nullptr};
+      for (long long dividend = 0; dividend < count; ++dividend)
+        add_dividend(own, count - 1 - dividend, (years - contracts.ex_years[row * count + dividend]) / years, nothing);
+      const Schedule<Number> schedule(own);
+      ranked.items[row] = {0, row};
+      for (int stretch = 0; stretch <= count; ++stretch)
+        ranked.items[row].key = 64 * ranked.items[row].key + (unsigned long long)schedule.steps(own, stretch).lanes[0];
+    }
+    qsort(ranked.items, size_t(contracts.count), sizeof(RankedContract), RankedContract::compare);
+  }
 
   template <class Item> static Number gathered_from(const long long* rows, const Item* column) {
     double values[WIDTH];
@@ -64,7 +97,8 @@ struct GridTeam {
     return load<Number>(values);
   }
 
-  void read(int k, const long long* own) {
+  template <int kind> void read(int k, const long long* own) {
+    constexpr int room = NODES_OF<kind>;
     long long rows[WIDTH], flags[WIDTH];
     unsigned char soon[WIDTH];
     for (int lane = 0; lane < WIDTH; ++lane) {
@@ -73,11 +107,11 @@ struct GridTeam {
       soon[lane] = contracts.soon(rows[lane]);
     }
     const long long count = contracts.dividends;
-    Number *column = nodes.items + k * 4 * NODES, *left = paid.items + k * 2 * count;
+    Number *column = nodes.items + k * 4 * room, *left = paid.items + k * 2 * count;
     const Number strikes = gathered_from(rows, contracts.strikes), years = gathered_from(rows, contracts.years);
     const Number is_call = gathered_from(rows, contracts.is_call);
     dividends[k] = {int(count), left,  left + count, Number(0.0), is_call, gathered_from(flags, soon),
-                    places.items + k * count * NODES};
+                    places.items + k * count * room};
     Number total = 0.0;
     for (long long dividend = 0; dividend < count; ++dividend) {
       long long cells[WIDTH];
@@ -90,8 +124,8 @@ struct GridTeam {
     const Terms<Number> terms = {strikes, years, gathered_from(rows, contracts.rates),
                                  gathered_from(rows, contracts.yields), is_call, total,
                                  gathered_from(own, contracts.vols)};
-    grids[k] = {frame_of(terms), column, column + NODES, column + 2 * NODES};
-    results[k] = column + 3 * NODES;
+    grids[k] = {refined(frame_of(terms), CELLS_IN_ONE<kind>), column, column + room, column + 2 * room};
+    results[k] = column + 3 * room;
   }
 
   // A dividend later than LATE is taken at expiry.
@@ -104,18 +138,19 @@ struct GridTeam {
 
   // ``own``: the lanes to solve, the last repeated where fewer than ``lanes`` are present.
   template <int kind> void solve(const long long* own, int present, double* values) {
-    for (int k = 0; k < registers; ++k) read(k, own + k * WIDTH);
+    for (int k = 0; k < registers; ++k) read<kind>(k, own + k * WIDTH);
     solve_grids<kind>(grids, dividends, results);
     for (int lane = 0; lane < present; ++lane)
       for (int node = 0; node < NODES; ++node)
-        values[own[lane] * NODES + node] = results[lane / WIDTH][node].lanes[lane % WIDTH];
+        values[own[lane] * NODES + node] = results[lane / WIDTH][node * CELLS_IN_ONE<kind>].lanes[lane % WIDTH];
   }
 
   template <int kind> void solve_all(double* values) {
     long long own[lanes];
     int present = 0;
     for (long long lane = 0; lane < contracts.lanes(); ++lane) {
-      if (contracts.kind(lane / contracts.nodes) == kind) own[present++] = lane;
+      const long long row = ranked.items[lane / contracts.nodes].row;
+      if (contracts.kind(row) == kind) own[present++] = row * contracts.nodes + lane % contracts.nodes;
       if (present < lanes && (!present || lane + 1 < contracts.lanes())) continue;
       for (int place = present; place < lanes; ++place) own[place] = own[present - 1];
       solve<kind>(own, present, values);

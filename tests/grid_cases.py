@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shockgrid.backends._numpy_grid_frame import Contracts
+from shockgrid.backends._numpy_grid_kinds import per_octave
 from shockgrid.backends._numpy_grid_read import read
 from shockgrid.backends._numpy_grid_solve import solve
 from shockgrid.backends.vol_lattice import STENCIL, first_nodes
@@ -15,9 +16,9 @@ from shockgrid.pricing.dividends import with_dividends
 GRID = 5e-5
 
 
-def node_runs(vols):
+def node_runs(contracts, vols):
     """First node [n] and number of nodes, the same for all, that serve every vol of a column of [Q, n]."""
-    firsts = first_nodes(vols)
+    firsts = first_nodes(vols, per_octave(contracts))
     lowest = firsts.min(axis=0)
     return lowest, int((firsts.max(axis=0) - lowest).max(initial=0)) + STENCIL
 
@@ -33,7 +34,7 @@ def contracts_of(strikes, years, rates, yields, is_call, ex_years=(), cash=()):
 
 def values_of(contracts, spots, vols):
     """Values [P, Q, n] at spots [P, n] and vols [Q, n]."""
-    firsts, count = node_runs(vols)
+    firsts, count = node_runs(contracts, vols)
     grids = solve(contracts, firsts, count)
     index = np.array([(p, q) for p in range(len(spots)) for q in range(len(vols))])
     values = read(grids, firsts, contracts, spots, vols, index)

@@ -16,9 +16,9 @@ from shockgrid.backends import NativeBackend, NumpyBackend, Series
 from shockgrid.backends._native_grids import NativeSolver
 from shockgrid.backends._native_library import SLOW, Library
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon
+from shockgrid.backends._numpy_grid_kinds import HELD, ONE_SIDE, TWO_SIDES, kinds
 from shockgrid.backends._numpy_grid_read import WILD, read
-from shockgrid.backends._numpy_grid_solve import LATE, _kinds, solve
-from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES
+from shockgrid.backends._numpy_grid_solve import LATE, solve
 from shockgrid.backends.vol_lattice import first_nodes
 from shockgrid.errors import InputError
 
@@ -67,7 +67,7 @@ def drawn(count: int, dividends: int, seed: int) -> tuple[Contracts, Codes]:
 def test_node_for_node(native: NativeSolver, dividends: int) -> None:
     slow = SLOW in SOLVERS and native is SOLVERS[SLOW]
     contracts, firsts = drawn(FEW if slow else 600, dividends, 30 + dividends)
-    assert set(_kinds(contracts)) == {HELD, ONE_SIDE, TWO_SIDES}
+    assert set(kinds(contracts)) == {HELD, ONE_SIDE, TWO_SIDES}
     if dividends:
         assert crosses_soon(contracts)[0].any()
         assert (contracts.ex_years[:, -1] > (1.0 - LATE) * contracts.years).any()
@@ -83,7 +83,7 @@ def test_read_back_against_the_slow_pricer(native: NativeSolver) -> None:
     dates = np.sort(rng.uniform(0.0, 1.0, (24, 2)), axis=1) * years[:, None]
     contracts = contracts_of(100.0, years, 0.05, 0.01, rng.random(24) < 0.5, dates, np.full((24, 2), 1.5))
     vols = rng.uniform(0.1, 0.8, (1, 24))
-    firsts, count = node_runs(vols)
+    firsts, count = node_runs(contracts, vols)
     values = read(native(contracts, firsts, count), firsts, contracts, spots, vols, np.zeros((1, 2), np.intp))
     assert (np.abs(values - truth_of(contracts, spots, vols)[:, 0]) <= GRID * spots).all()
 

@@ -15,8 +15,8 @@ from shockgrid.backends._native_library import NOT_A_NUMBER, NOT_FINITE, overflo
 from shockgrid.backends._native_premium import ARRAYS, LIMITS, SIZES, Plan, refused
 from shockgrid.backends._numpy_boundary import Effort, Puts
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon
-from shockgrid.backends._numpy_grid_solve import LATE, _kinds
-from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES
+from shockgrid.backends._numpy_grid_kinds import HELD, ONE_SIDE, TWO_SIDES, kinds, per_octave
+from shockgrid.backends._numpy_grid_solve import LATE
 from shockgrid.backends._numpy_premium import Tables
 from shockgrid.backends._numpy_store import Builder
 from shockgrid.backends.premium_effort import EFFORTS, Shape
@@ -123,13 +123,14 @@ class CupySolver:
         rows = np.repeat(np.arange(len(firsts)), count)
         result = np.empty((len(firsts), count, NODES)) if into is None else into
         values = result.reshape(-1, NODES)
-        kinds = _kinds(contracts)[rows]
+        kind_of, fineness = kinds(contracts)[rows], per_octave(contracts)[rows]
         for kind, entry in ENTRIES.items():
-            members = np.flatnonzero(kinds == kind)
+            members = np.flatnonzero(kind_of == kind)
 
             def on_device(start: int, stop: int, members: Codes = members, entry: str = entry) -> None:
                 own = members[start:stop]
-                values[own] = self._solved(contracts.only(rows[own]), node_vols(nodes[own]), entry)
+                vols = node_vols(nodes[own], fineness[own])
+                values[own] = self._solved(contracts.only(rows[own]), vols, entry)
 
             def on_host(start: int, stop: int, members: Codes = members) -> None:
                 own = members[start:stop]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._native_library import Library, pointer, require
 from shockgrid.backends._numpy_grid_frame import Contracts, crosses_soon
+from shockgrid.backends._numpy_grid_kinds import per_octave
 from shockgrid.backends._numpy_grid_read import READABLE, put_unread, require_nodes, routes
-from shockgrid.backends.vol_lattice import PER_OCTAVE, first_nodes
+from shockgrid.backends.vol_lattice import first_nodes
 
 SIZES = ("count", "dividends", "width", "spots", "vols", "scenarios")
 TERMS = ("strikes", "years", "rates", "yields", "ex_years", "cash")
@@ -50,16 +51,17 @@ class NativeReader:
     ) -> Floats:
         """Values [S, n] in currency; see ``_numpy_grid_read.read``."""
         ways = routes(contracts, vols)
-        require_nodes(ways, firsts, vols, places.shape[1])
+        require_nodes(ways, firsts, contracts, vols, places.shape[1])
         readable = ways == READABLE
         safe = np.where(readable, vols, 1.0)
-        nodes = first_nodes(safe)
+        fineness = per_octave(contracts)
+        nodes = first_nodes(safe, fineness)
         numbers: dict[str, Any] = {
             "lanes": lanes,
             **{name: getattr(contracts, name) for name in TERMS},
             "spot_values": spots,
             "vol_values": safe,
-            "x": PER_OCTAVE * np.log2(safe) - nodes - 1.0,
+            "x": fineness * np.log2(safe) - nodes - 1.0,
         }
         offsets = np.where(readable, nodes - firsts, 0)
         laid: dict[str, NDArray[Any]] = {

@@ -9,6 +9,7 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._native_library import DONE, NOT_A_NUMBER, Library, overflow, pointer
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts
+from shockgrid.backends._numpy_grid_kinds import per_octave
 from shockgrid.backends.vol_lattice import node_vols
 from shockgrid.errors import InputError
 
@@ -42,7 +43,8 @@ class NativeSolver:
         Raises InputError where a number is not finite, or a strike, life or vol is not above 0.
         """
         columns = {name: np.ascontiguousarray(getattr(contracts, name), np.float64) for name in COLUMNS}
-        vols = np.ascontiguousarray(node_vols(firsts[:, None] + np.arange(count)), np.float64)
+        nodes, fineness = firsts[:, None] + np.arange(count), per_octave(contracts)[:, None]
+        vols = np.ascontiguousarray(node_vols(nodes, fineness), np.float64)
         is_call = np.ascontiguousarray(contracts.is_call, np.bool_)
         values = np.empty((*vols.shape, NODES)) if into is None else into
         sizes = (*vols.shape, contracts.cash.shape[1])

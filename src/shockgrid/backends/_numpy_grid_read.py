@@ -7,7 +7,8 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats
 from shockgrid.backends._numpy_grid_crossing import Crossing
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, Frame, crosses_soon, frame
-from shockgrid.backends.vol_lattice import LARGEST_VOL, SMALLEST_VOL, STENCIL, first_nodes, node_weights
+from shockgrid.backends._numpy_grid_kinds import per_octave
+from shockgrid.backends.vol_lattice import STENCIL, first_nodes, is_on_lattice, node_weights
 from shockgrid.errors import InputError
 from shockgrid.pricing.certain import certain_values
 from shockgrid.pricing.dividends import with_dividends
@@ -36,7 +37,7 @@ def routes(contracts: Contracts, vols: Floats) -> Codes:
     sure = deviations <= CERTAIN
     safe = np.where(sure, 1.0, vols)
     steps = frame(_alive(contracts), safe).steps
-    hard = (steps > COARSE) | crosses_soon(contracts)[1] | (vols < SMALLEST_VOL) | (vols >= LARGEST_VOL)
+    hard = (steps > COARSE) | crosses_soon(contracts)[1] | ~is_on_lattice(vols, per_octave(contracts))
     result = np.where(hard | (deviations > WILD), TRUTH, READABLE)
     return np.where(sure, SURE, np.where(deviations > WILDEST, BOUND, result))
 
@@ -75,7 +76,7 @@ def read(
     """
     ways = routes(contracts, vols)
     values = np.empty((len(index), vols.shape[1]))
-    require_nodes(ways, firsts, vols, grids.shape[1])
+    require_nodes(ways, firsts, contracts, vols, grids.shape[1])
     with np.errstate(divide="ignore"):
         logs = np.log(spots) - np.log(contracts.strikes)
     logs = np.where(contracts.is_call, -logs, logs)
@@ -109,9 +110,9 @@ def put_unread(
                 values[wanted[:, None], rows] = np.maximum(block, _floors(own, there))
 
 
-def require_nodes(ways: Codes, firsts: Codes, vols: Floats, count: int) -> None:
+def require_nodes(ways: Codes, firsts: Codes, contracts: Contracts, vols: Floats, count: int) -> None:
     """Raise InputError if a vol that is read lies outside the ``count`` nodes solved from ``firsts`` on."""
-    offsets = first_nodes(np.where(ways == READABLE, vols, 1.0)) - firsts
+    offsets = first_nodes(np.where(ways == READABLE, vols, 1.0), per_octave(contracts)) - firsts
     bad = np.argwhere((ways == READABLE) & ((offsets < 0) | (offsets > count - STENCIL)))
     if len(bad):
         problem = f"the vol of option {bad[0, 1]} lies outside the nodes that were solved"
@@ -128,7 +129,7 @@ def _interpolated(
 ) -> Floats:
     """Values [P, n] at one vol each [n]."""
     here = frame(contracts, vols)
-    level = _combined(grids, firsts, vols)
+    level = _combined(grids, firsts, vols, per_octave(contracts))
     places = (logs + here.falls) / (here.steps * here.deviations) + here.zeros
     inside = (places >= 0) & (places <= NODES - 1)
     places, logs = np.where(inside, places, 1.0), np.where(inside, logs, 0.0)
@@ -145,11 +146,11 @@ def _interpolated(
     return values
 
 
-def _combined(grids: Floats, firsts: Codes, vols: Floats) -> Floats:
+def _combined(grids: Floats, firsts: Codes, vols: Floats, fineness: Codes) -> Floats:
     """Grids [n, NODES] at one vol each, by the four lattice nodes around it."""
-    lattice = first_nodes(vols)
+    lattice = first_nodes(vols, fineness)
     offsets = lattice - firsts
-    weights = node_weights(vols, lattice)
+    weights = node_weights(vols, lattice, fineness)
     rows = np.arange(len(vols))
     level: Floats = grids[rows, offsets] * weights[0, :, None]
     for node in range(1, STENCIL):

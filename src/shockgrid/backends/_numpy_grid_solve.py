@@ -11,11 +11,16 @@ from scipy.special import ndtr
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._numpy_grid_frame import NODES, Contracts, crosses_soon, frame
-from shockgrid.backends._numpy_grid_step import HELD, ONE_SIDE, TWO_SIDES, Stepper
+from shockgrid.backends._numpy_grid_kinds import FINER, HELD, ONE_SIDE, TWO_SIDES, kinds, per_octave
+from shockgrid.backends._numpy_grid_step import Stepper
 from shockgrid.backends.vol_lattice import node_vols
 
 STEPS = 24  #: in time, shared between the stretches from ex-date to ex-date; then twice as many
-FEWEST_STEPS = 5  #: in a stretch
+FEWEST_STEPS = 5  #: in a stretch, where all have as many
+SHORTEST_STEPS = 2  #: in a stretch that is next to nothing
+#: Where a stretch would have this many times its even share by the roots of the lengths, these decide:
+#: ex-dates close together would leave the long stretches around them too few.
+CROWDED = 1.4
 FIRST = 0.002  #: part of the life left where the grid starts, from European values
 LATE = 1e-4  #: part of the life; a dividend later than this is taken at expiry
 LEAST_STRIKE = 1e-6
@@ -24,9 +29,22 @@ WAVES = 12  #: terms of the sampling error of a kink that FIRST has rounded
 LANES = 1024  #: at once: shorter rows lose to the cost of a call, longer ones to that of memory
 
 
-def steps_between(dividends: int) -> int:
-    """Coarse steps in each of the ``dividends + 1`` stretches: a number that depends on nothing else."""
-    return max(FEWEST_STEPS, STEPS // (dividends + 1))
+def steps_between(ends: Floats) -> Floats:
+    """Coarse steps [D + 1, L], whole, in the stretches that end at ``ends``, parts of the life from expiry.
+
+    As many in each; where that leaves a long stretch far behind, about as many in all, shared by the roots
+    of the lengths. They depend on the ex-dates alone.
+    """
+    count = len(ends)
+    even = max(FEWEST_STEPS, STEPS // count)
+    roots = np.sqrt(np.diff(ends, axis=0, prepend=0.0))
+    total, longest = np.zeros_like(roots[0]), roots.max(axis=0)
+    for root in roots:
+        total += root
+    scale = max(STEPS, FEWEST_STEPS * count) / total
+    crowded = scale * longest > CROWDED * even
+    least = np.where(crowded, SHORTEST_STEPS, even)
+    return np.asarray(np.maximum(least, np.floor(np.where(crowded, scale, 0.0) * roots + 0.5)))
 
 
 def solve(contracts: Contracts, firsts: Codes, count: int, into: Floats | None = None) -> Floats:
@@ -41,16 +59,18 @@ def solve(contracts: Contracts, firsts: Codes, count: int, into: Floats | None =
 
     Read back, against ``with_dividends`` in 3,165 draws (a day to three years, vols of 5-100 %, one to twelve
     dividends): 2.4e-6 x spot in the mean square, 99 in 100 within 1e-5, two beyond 5e-5 (5.5e-5 at most).
-    Of 6,200 others four were beyond (1.1e-4 at most): puts of one to three years, near the price of
-    exercise. Dividends in clusters, days before expiry, or as large as the spot cost more: 2e-4 was seen, and
-    4e-3 where a shocked spot is worth one dividend.
+    Puts of one to three years with two dividends, spots of 55-135 % of the strike: 3 in 700 beyond (1.0e-4 at
+    most), all near the price of exercise. Clusters of two ex-dates within three days or five within ten: 1 in
+    920 beyond, such a put (5.4e-5). Two prices of exercise, against ``american``: 3.7e-5 at most of 3,000;
+    6.0e-5 where they were made to meet. Dividends days before expiry or as large as the spot cost more, 4e-3
+    where a shocked spot is worth one dividend.
     """
-    vols = node_vols(firsts[:, None] + np.arange(count)).reshape(-1)
+    vols = node_vols(firsts[:, None] + np.arange(count), per_octave(contracts)[:, None]).reshape(-1)
     rows = np.repeat(np.arange(len(firsts)), count)
     values = np.empty((len(firsts), count, NODES)) if into is None else into
-    kinds = _kinds(contracts)[rows]
+    kind_of = kinds(contracts)[rows]
     for kind in (HELD, ONE_SIDE, TWO_SIDES):
-        members = np.flatnonzero(kinds == kind)
+        members = np.flatnonzero(kind_of == kind)
         for start in range(0, len(members), LANES):
             part = members[start : start + LANES]
             lanes = _Lanes(contracts.only(rows[part]), vols[part], kind).values().T
@@ -58,23 +78,14 @@ def solve(contracts: Contracts, firsts: Codes, count: int, into: Floats | None =
     return values
 
 
-def _kinds(contracts: Contracts) -> Codes:
-    """Whether exercise between ex-dates never pays, or pays on one side, or may pay between two prices.
-
-    As in ``pricing.american.american``; cash dividends with a negative rate or yield may also leave two.
-    """
-    rates = np.where(contracts.is_call, contracts.yields, contracts.rates)
-    yields = np.where(contracts.is_call, contracts.rates, contracts.yields)
-    held = (rates <= 0) & (yields >= rates)
-    one = (rates > 0) & (yields >= 0)
-    return np.where(held, HELD, np.where(one, ONE_SIDE, TWO_SIDES))
-
-
 class _Lanes:
     """A block of lanes [L] of one kind: columns are lanes, rows are nodes."""
 
     def __init__(self, contracts: Contracts, vols: Floats, kind: int) -> None:
-        self.contracts, self.frame = contracts, frame(contracts, vols)
+        self.finer = FINER if kind == TWO_SIDES else 1
+        self.nodes, kept = self.finer * (NODES - 1) + 1, frame(contracts, vols)
+        self.contracts = contracts
+        self.frame = kept._replace(zeros=kept.zeros * self.finer, steps=kept.steps / self.finer)
         self.soon = crosses_soon(contracts)[0]
         years = contracts.years[:, None]
         left = ((years - contracts.ex_years) / years)[:, ::-1].T  # [D, L], counted from expiry
@@ -82,20 +93,21 @@ class _Lanes:
         late = left < LATE
         self.late_cash = np.where(late, cash, 0.0).sum(axis=0)
         self.left, self.cash = np.where(late, LATE, left), np.where(late, 0.0, cash)
-        places = (np.arange(NODES)[:, None] - self.frame.zeros) * self.frame.steps
+        places = (np.arange(self.nodes)[:, None] - self.frame.zeros) * self.frame.steps
         self.ratios = np.exp(places * self.frame.deviations)  # R at t = 0
         self.stepper = Stepper(self.frame, self.ratios, kind)
         self.places = places
 
     def values(self) -> Floats:
         """Values now, [NODES, L], from two marches: the error is of second order in the step."""
-        steps = steps_between(len(self.left))
-        coarse = self._marched(steps)
-        return (4.0 * self._marched(2 * steps) - coarse) / 3.0
+        ends = np.concatenate([self.left, np.ones((1, self.left.shape[1]))])
+        steps = steps_between(ends)
+        coarse = self._marched(ends, steps)
+        return np.asarray((4.0 * self._marched(ends, 2.0 * steps) - coarse) / 3.0)[:: self.finer]
 
-    def _marched(self, steps: int) -> Floats:
+    def _marched(self, ends: Floats, steps: Floats) -> Floats:
+        """Lanes that need fewer steps than others in a stretch end it with steps of no length."""
         dividends, lanes = self.left.shape
-        ends = np.concatenate([self.left, np.ones((1, lanes))])
         origin = np.zeros(lanes)
         clock = np.minimum(FIRST, 0.5 * ends[0])
         level = self._start(clock)
@@ -103,8 +115,9 @@ class _Lanes:
             last = stretch == dividends
             idle = self.soon if last else np.zeros(lanes, np.bool_)
             near, far = np.sqrt(clock - origin), np.sqrt(end - origin)
-            for step in range(1, steps + 1):
-                time = end if step == steps else origin + (near + (far - near) * (step / steps)) ** 2
+            for step in range(1, int(steps[stretch].max()) + 1):
+                root = near + (far - near) * (step / steps[stretch])
+                time = np.where(step < steps[stretch], origin + root**2, end)
                 level = self.stepper.step(level, clock, time, idle)
                 clock = time
             level = self.stepper.settle(level, clock, idle)
@@ -166,7 +179,7 @@ class _Lanes:
         alive = (kept > 0) & (after > 0)
         logs = np.log(np.where(alive, after, 1.0)) + falls
         places = np.where(alive, logs / (frame.deviations * frame.steps) + frame.zeros, -1.0)
-        inside = alive & (places >= -EDGE) & (places <= NODES - 1 + EDGE)
+        inside = alive & (places >= -EDGE) & (places <= self.nodes - 1 + EDGE)
         held = _cubic(level, np.where(inside, places, 1.0))
         slope = (level[1] - level[0]) / (self.ratios[1] - self.ratios[0])
         beyond = level[0] + slope * (np.where(alive, after, 0.0) * np.exp(falls) - self.ratios[0])
@@ -178,9 +191,9 @@ class _Lanes:
 
 
 def _cubic(level: Floats, places: Floats) -> Floats:
-    """Cubic through the four nodes around each place [k, L] of the rows of ``level`` [NODES, L]."""
-    lanes = level.shape[1]
-    first = np.clip(np.floor(places), 1.0, NODES - 3.0)
+    """Cubic through the four nodes around each place [k, L] of the rows of ``level`` [nodes, L]."""
+    nodes, lanes = level.shape
+    first = np.clip(np.floor(places), 1.0, nodes - 3.0)
     x = places - first
     index = first.astype(np.intp) * lanes + np.arange(lanes)
     flat = level.reshape(-1)

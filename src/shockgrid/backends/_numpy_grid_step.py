@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from shockgrid.arrays import Floats, Mask
-from shockgrid.backends._numpy_grid_frame import NODES, Frame
+from shockgrid.backends._numpy_grid_frame import Frame
+from shockgrid.backends._numpy_grid_kinds import HELD, TWO_SIDES
 
-HELD, ONE_SIDE, TWO_SIDES = range(3)  #: kinds of lanes: exercise never, on node 0's side, between two prices
 COMPACT = 1.0 / 12.0
 #: A front held at whole nodes ends, on average, this part of curvature x squared step too low.
 SAG = 1.0 / 24.0
@@ -20,14 +20,14 @@ class Stepper:
 
     def __init__(self, frame: Frame, ratios: Floats, kind: int) -> None:
         self.frame, self.ratios, self.kind = frame, ratios, kind
-        lanes = ratios.shape[1]
-        self.spare, self.right, self.obstacle = np.empty((3, NODES, lanes))
+        self.nodes, lanes = ratios.shape
+        self.spare, self.right, self.obstacle = np.empty((3, self.nodes, lanes))
         if kind == TWO_SIDES:
-            self.mirror, self.other = np.empty((2, NODES, lanes))
+            self.mirror, self.other = np.empty((2, self.nodes, lanes))
         self.term = np.empty(lanes)
 
     def step(self, level: Floats, start: Floats, end: Floats, idle: Mask) -> Floats:
-        """Values [NODES, L] at ``end`` [L] from those at ``start``, whose memory is used again.
+        """Values [nodes, L] at ``end`` [L] from those at ``start``, whose memory is used again.
 
         The elimination has the pivot of an endless grid at every node. That leaves the constants of a step
         two numbers a lane, and is exact but for the far end, whose neighbour enters as it was.
@@ -75,7 +75,7 @@ class Stepper:
         own = np.exp(frame.rates * times) * (1.0 + raised * frame.rates)
         other = np.exp((frame.rates - frame.falls) * times) * (1.0 + raised * frame.yields)
         own = np.where(idle, NEVER, own)
-        for start in range(0, NODES, ROWS):
+        for start in range(0, self.nodes, ROWS):
             rows = slice(start, start + ROWS)
             np.multiply(self.ratios[rows], other, out=self.obstacle[rows])
             np.subtract(own, self.obstacle[rows], out=self.obstacle[rows])
@@ -91,8 +91,8 @@ class Stepper:
         return ends[0], np.maximum(ends[1], 0.0)
 
     def _explicit(self, level: Floats, beside: Floats, here: Floats) -> None:
-        for start in range(1, NODES - 1, ROWS):
-            rows = slice(start, min(start + ROWS, NODES - 1))
+        for start in range(1, self.nodes - 1, ROWS):
+            rows = slice(start, min(start + ROWS, self.nodes - 1))
             right, spare = self.right[rows], self.spare[rows]
             np.add(level[rows.start - 1 : rows.stop - 1], level[rows.start + 1 : rows.stop + 1], out=right)
             right *= beside

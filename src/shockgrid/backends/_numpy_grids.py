@@ -10,6 +10,7 @@ import numpy as np
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.backends._numpy_grid_frame import Contracts
+from shockgrid.backends._numpy_grid_kinds import per_octave
 from shockgrid.backends._numpy_grid_read import READABLE, read_lanes, routes
 from shockgrid.backends._numpy_grid_shelf import HIGHEST, LANE_BYTES, LOWEST, Shelf, Wanted
 from shockgrid.backends._numpy_grid_solve import solve
@@ -197,7 +198,7 @@ def _widened(contracts: Contracts, width: int) -> Contracts:
 def _nodes(contracts: Contracts, vols: Floats) -> tuple[Codes, Codes]:
     """First and last lattice node [n] needed to read at ``vols`` [R, n]; none where last < first."""
     readable = routes(contracts, vols) == READABLE
-    firsts = first_nodes(np.where(readable, vols, 1.0))
+    firsts = first_nodes(np.where(readable, vols, 1.0), per_octave(contracts))
     lowest = np.where(readable, firsts, HIGHEST).min(axis=0)
     highest = np.where(readable, firsts + STENCIL - 1, LOWEST).max(axis=0)
     none = ~readable.any(axis=0)
