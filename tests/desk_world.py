@@ -24,7 +24,9 @@ COINS = [
     {"symbol": "BTC-PERP", "underlying": COIN, "type": "perpetual", "multiplier": 10.0, "currency": COIN}
     | {"inverse": True},
 ]
-FUTURE = {"symbol": "XF", "underlying": "X", "type": "future", "expiry_utc": "2027-03-19T21:00Z"}
+FUTURE = {"symbol": "XF", "underlying": "X", "type": "future", "expiry_utc": "2027-03-19T21:00Z"} | {
+    "multiplier": 50.0
+}
 QUOTED = [*(row["symbol"] for row in SERIES), "BTC-C"]
 SYMBOLS = [*NAMES, *QUOTED, "BTC-PERP", "XF"]
 SPOTS = {

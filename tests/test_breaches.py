@@ -21,6 +21,7 @@ def figures(
 ) -> pd.DataFrame:
     row = {
         "margin_group": "A",
+        "currency": "USD",
         "requirement": requirement,
         "equity_at_marks": marks,
         "equity_at_model": marks if model is None else model,

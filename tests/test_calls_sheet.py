@@ -90,3 +90,16 @@ def test_a_sheet_without_a_call(called_run: Path, excess: float, words: str) -> 
     sheet = read_sheet(called_run / "run", "000123", "", SessionCalendar.new_york(), call_rules(None))
     changed = {**sheet.account, "excess": excess}
     assert f"No call: {words}" in sheet_html(sheet._replace(account=changed, calls=sheet.calls.iloc[:0]))
+
+
+def test_a_call_in_another_currency_says_so(called_run: Path, tmp_path: Path) -> None:
+    """The account was kept in yen when it was called: 157 of them, not 157 dollars."""
+    ledger = tmp_path / "calls.db"
+    invoke("margin-calls", "run", called_run / "run", "--ledger", ledger)
+    sheet = read_sheet(
+        called_run / "run", "000123", str(ledger), SessionCalendar.new_york(), call_rules(None)
+    )
+    assert sheet.ledger is not None
+    yen = sheet.ledger.assign(currency="JPY", digits=0, called=157.0)
+    assert '<td class="n">157 JPY</td>' in sheet_html(sheet._replace(ledger=yen))
+    assert "JPY" not in sheet_html(sheet)

@@ -94,6 +94,13 @@ def test_a_programs_minimum_is_in_the_base_currency() -> None:
         pd.testing.assert_frame_equal(desk.accounts, whole, check_exact=True)
 
 
+@pytest.mark.parametrize("currency", [None, float("nan"), ""])
+def test_a_blank_currency_is_none_of_its_neighbours(currency: Any) -> None:
+    rows = pd.concat([lacking("USD", 1.0), lacking("KWD", 1.0).assign(margin_group="B", currency=currency)])
+    with pytest.raises(sg.InputError, match="expected a currency"):
+        sg.margin_calls(rows, NOON, CALENDAR)
+
+
 @pytest.mark.parametrize(("currency", "digits"), FIRM)
 def test_who_pays_to_the_unit_is_in_deficit_no_more(currency: str, digits: int) -> None:
     """By one unit short the call stays, by none it is met."""
@@ -207,6 +214,8 @@ def test_a_call_of_before_goes_on(place: Place, currency: str, grown: float, dig
     desk.run(lacking(currency, grown), later, Evidence("run1", "m", "p"))
     call = desk.calls.by_id[HOUSE]
     assert (call.called_units, call.digits) == (units, digits)
+    amended = next(row.event for row in ledger.rows() if row.event.event == "amend")
+    assert json.loads(amended.details)["deficit_units"] == amended.units
     desk.record(HOUSE, "cure", later, operator="ann", manner="deposit", units=units)
     assert desk.calls.by_id[HOUSE].state == "met"
     assert replay(row.event for row in ledger.rows()) == desk.calls

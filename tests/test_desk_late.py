@@ -53,6 +53,12 @@ def test_the_brief_columns_are_up_to_date_before_anybody_looks(updates: list[Any
             np.testing.assert_array_equal(desk._live.columns[name], expected[name].to_numpy(), err_msg=name)
 
 
+def test_the_world_is_as_it_says() -> None:
+    """Nothing of it is turned away: a future that was is what nobody tests."""
+    assert set(MARKET.rejects["code"]) == {"W_NO_VOL"}
+    assert "XF" in MARKET.instruments.symbols
+
+
 def test_a_result_is_whole_though_nobody_looked_before() -> None:
     desk = sg.Desk(BOOK, MARKET, HOUSE)
     desk.tick({"underlying": ["X", "Y"], "spot": [91.0, 99.0]})

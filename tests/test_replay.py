@@ -143,7 +143,7 @@ def test_the_command(tmp_path: Path) -> None:
     command = ["replay", str(tmp_path / "tape.csv"), "--book", held, "--regime", "tims"]
     told = CliRunner().invoke(app, [*command, "--market", priced])
     assert told.exit_code == 0, told.output
-    for words in ("A: clear -> breach, short 1,400.00, waits for end_of_day", "slowest:", "1 missing"):
+    for words in ("A: clear -> breach, short 1,400.00 USD, waits for end_of_day", "slowest:", "1 missing"):
         assert words in told.output
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 2

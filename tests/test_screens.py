@@ -90,8 +90,8 @@ def test_a_replay_shows_how_it_began_and_how_it_closed(firm: Path) -> None:
     told = screen("replay", firm / "tape.csv", *tables, "--regime", "tims", code=3)
     lines = [line.split(" ", 4)[-1] for line in told.splitlines() if "000123" in line]
     assert lines == [
-        "000123: clear -> breach, short 30.26, waits for end_of_day",
-        "000123: breach -> confirmed, short 30.26, propose",
+        "000123: clear -> breach, short 30.26 USD, waits for end_of_day",
+        "000123: breach -> confirmed, short 30.26 USD, propose",
     ]
     assert re.search(r"1 row of the book rejected, the first on line \d+", told)
     nowhere = screen("replay", firm / "nowhere", *tables, "--regime", "tims", code=2)

@@ -11,11 +11,10 @@ import typer
 
 from shockgrid.book import Book
 from shockgrid.cli_explain import margin_group_of
-from shockgrid.cli_views import money
+from shockgrid.cli_views import digits_shown, money
 from shockgrid.desk.cures import Cures, cures
 from shockgrid.desk.liquidation import liquidation_plan
 from shockgrid.desk.liquidation_result import LiquidationPlan
-from shockgrid.desk.liquidation_search import CENT
 from shockgrid.desk.planned_orders import with_orders
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_after import run_after
@@ -23,6 +22,7 @@ from shockgrid.io.run_folder import read_run_table, verify_run
 from shockgrid.io.run_request import RunRequest
 from shockgrid.io.tables import Sources
 from shockgrid.market import Market
+from shockgrid.minor_units import minor_digits
 from shockgrid.reg_t import RegtRules
 from shockgrid.requirement import Regime
 from shockgrid.requirement.regime import HasPrograms
@@ -45,6 +45,15 @@ class Opened(NamedTuple):
     def group(self) -> str:
         """Its name."""
         return str(self.row["margin_group"])
+
+    @property
+    def unit(self) -> float:
+        """The minor unit of its currency."""
+        return float(10.0 ** -minor_digits(self.row["currency"]))
+
+    def money(self, amount: float) -> str:
+        """An amount with the digits of its currency."""
+        return money(float(amount), digits_shown(self.row["currency"]))
 
 
 def open_run(folder: Path, account: str) -> Opened:
@@ -75,8 +84,8 @@ def run_plan(
         halted=halted, backend=run.request.backend,
     )  # fmt: skip
     own = plan.accounts.iloc[0]
-    if own["status"] in PLANNED and abs(own["excess_before"] - run.row["excess"]) >= CENT:
-        found, known = money(own["excess_before"]), money(run.row["excess"])
+    if own["status"] in PLANNED and abs(own["excess_before"] - run.row["excess"]) >= run.unit:
+        found, known = run.money(own["excess_before"]), run.money(run.row["excess"])
         problem = f"{folder}: excess of {run.group} comes out as {found}, in the run it is {known}"
         raise ShockgridError(problem)
     return plan
@@ -103,7 +112,7 @@ def write_after(run: Opened, plan: LiquidationPlan, after: Path) -> None:
     outcome = run_after(run.request, book, after, expected=expected)
     accounts = outcome.result.accounts
     excess = accounts.loc[accounts["margin_group"] == run.group, "excess"].iloc[0]
-    typer.echo(f"{after}: the run after it, excess of {run.group} {money(float(excess))}")
+    typer.echo(f"{after}: the run after it, excess of {run.group} {run.money(excess)} {run.row['currency']}")
 
 
 def run_cures(run: Opened, buffer: float, halted: Sequence[str], least_days: float) -> Cures:
@@ -121,22 +130,23 @@ def print_cures(run: Opened, found: Cures) -> int:
         typer.echo(f"{run.group}: {alone.iloc[0]['reason']}")
         return 3
     if len(found.cures) == 0:
-        typer.echo(f"{run.group}: no deficit, excess {money(run.row['excess'])} {run.row['currency']}")
+        typer.echo(f"{run.group}: no deficit, excess {run.money(run.row['excess'])} {run.row['currency']}")
         return 0
     typer.echo(found.explain(run.group))
     return 0
 
 
-def print_plan(row: pd.Series[Any], plan: LiquidationPlan) -> None:
+def print_plan(run: Opened, plan: LiquidationPlan) -> None:
     """Print the plan in words, what it does not cure, and what a reader must know."""
-    own = plan.accounts.iloc[0]
+    own, row = plan.accounts.iloc[0], run.row
     typer.echo(plan.explain(next(iter(plan.margin_groups))))
     if own["status"] == "no_deficit":
         typer.echo(
-            f"  {row['currency']} requirement {money(row['requirement'])}, excess {money(row['excess'])}"
+            f"  {row['currency']} requirement {run.money(row['requirement'])}, "
+            f"excess {run.money(row['excess'])}"
         )
     if own["status"] != "not_planned" and row["minimum_equity"] > max(row["equity_at_marks"], 0.0):
-        lacking = money(row["minimum_equity"] - row["equity_at_marks"])
+        lacking = run.money(row["minimum_equity"] - row["equity_at_marks"])
         typer.echo(f"  equity is {lacking} below the minimum: closing does not raise equity, a deposit does")
     if own["status"] in PLANNED and row["reliability"] != "OK":
         typer.echo(f"  these figures are {row['reliability']}")

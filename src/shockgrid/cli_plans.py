@@ -44,7 +44,7 @@ def plan(
         found = run_plan(opened, run_folder, objective, buffer, halted or [])
         if out is not None:
             write_table(found.steps, out)
-        print_plan(opened.row, found)
+        print_plan(opened, found)
         if after is not None:
             write_after(opened, found, after)
         raise typer.Exit(3 if found.accounts["status"].isin(UNSOLVED).any() else 0)

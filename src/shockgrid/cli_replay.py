@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shockgrid.cli_common import counted
-from shockgrid.cli_views import console, exit_status, money
+from shockgrid.cli_views import console, digits_shown, exit_status, money
 from shockgrid.desk import Desk
 from shockgrid.desk.breaches import Breaches
 from shockgrid.desk.calls_desk import CallDesk, RunOutcome
@@ -170,8 +170,10 @@ def _sentence(row: object) -> str:
     at, group, before, after = (
         getattr(row, name) for name in ("at", "margin_group", "state_before", "state_after")
     )
-    deficit, action, reason = (getattr(row, name) for name in ("deficit", "action", "reason"))
-    short = f", short {money(deficit)}" if deficit else ""
+    deficit, currency, action, reason = (
+        getattr(row, name) for name in ("deficit", "currency", "action", "reason")
+    )
+    short = f", short {money(deficit, digits_shown(currency))} {currency}" if deficit else ""
     why = f", waits for {reason}" if reason else f", {action}" if action else ""
     return f"{at:%Y-%m-%d %H:%M:%S} {group}: {before} -> {after}{short}{why}"
 

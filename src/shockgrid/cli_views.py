@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import typer
 from rich.box import SIMPLE_HEAD
@@ -25,7 +26,9 @@ from shockgrid.io.checking import Checked
 from shockgrid.io.manifest import control_totals
 from shockgrid.io.run_folder import read_timings
 from shockgrid.io.run_request import Outcome
+from shockgrid.minor_units import COIN_DIGITS, minor_digits
 from shockgrid.reg_t import RegtResult
+from shockgrid.requirement.minor_amounts import deficits_of
 
 SHOWN = 10
 """How many deficits, positions or lines of one reject code are shown."""
@@ -119,8 +122,8 @@ def exit_status(accounts: pd.DataFrame, rejects: pd.DataFrame) -> tuple[int, str
 
 def largest_deficits(result: Result) -> pd.DataFrame:
     """The ``SHOWN`` largest deficits (compared in the base currency), greatest first, ties by name."""
-    short = result.accounts.assign(in_base=-result.in_base("excess"))[result.short()]
-    short = short.assign(equity=short["excess"] + short["requirement"], deficit=-short["excess"])
+    told = result.accounts.assign(in_base=-result.in_base("excess"), deficit=deficits_of(result.accounts))
+    short = told[told["deficit"] > 0.0].assign(equity=told["excess"] + told["requirement"])
     columns = ["margin_group", "currency", "requirement", "equity", "deficit", "binding"]
     columns += ["worst_scenario", "worst_price_shock", "worst_vol_shock"]
     ordered = short.sort_values(["in_base", "margin_group"], ascending=[False, True], kind="stable")
@@ -156,6 +159,16 @@ def money(value: float | None, digits: int = 2) -> str:
     return shown.removeprefix("-") if float(shown.replace(",", "")) == 0.0 else shown
 
 
+def digits_shown(currency: str, *, whole: bool = False) -> int:
+    """Digits of an amount on the screen: its currency's; none where whole units do, four for a coin.
+
+    >>> digits_shown("USD"), digits_shown("USD", whole=True), digits_shown("BTC", whole=True)
+    (2, 0, 4)
+    """
+    digits = minor_digits(currency)
+    return (4 if digits == COIN_DIGITS else 0) if whole else digits
+
+
 def percent(value: float | None) -> str:
     """A signed percentage; a dash for a number that does not exist."""
     return "-" if value is None or math.isnan(value) else f"{value:+.1%}"
@@ -163,12 +176,12 @@ def percent(value: float | None) -> str:
 
 def _totals(outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
-    short = result.short()
+    missing = deficits_of(result.accounts)
     market = (result.plan if isinstance(result, RegtResult) else result.runs[0].plan).market
     return {
         **control_totals(result),
-        "deficits": int(short.sum()),
-        "sum_deficit": math.fsum(-result.in_base("excess")[short]),
+        "deficits": int((missing > 0.0).sum()),
+        "sum_deficit": math.fsum(missing * result.accounts["currency"].map(market.fx).astype(np.float64)),
         "base_currency": market.base_currency,
         "instruments_held": int(result.positions["symbol"].nunique()),
         "reliability": {str(k): int(v) for k, v in result.accounts["reliability"].value_counts().items()},
@@ -215,19 +228,23 @@ def _deficit_table(rows: list[dict[str, Any]], totals: dict[str, Any], width: in
     title += "" if several else f", in {base}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
     table.add_column("margin group", no_wrap=True)
-    for name in ("requirement", "equity", "deficit", "binding", "scenario", "price", "vol"):
+    heads = ["requirement", "equity", "deficit", "binding", "scenario", "price", "vol"]
+    words = {"binding": "binding", "scenario": "worst_scenario"}
+    if several and width < WIDE:  # an amount that is cut off says nothing; the shocks name the scenario
+        heads.remove("scenario")
+        del words["scenario"]
+    for name in heads:
         table.add_column(name, justify="left" if name == "binding" else "right", no_wrap=True)
     if several:
         table.add_column("currency", no_wrap=True)
-    digits = 2 if width >= WIDE else 0
-    words = ("binding", "worst_scenario")
     for row in rows:
+        digits = digits_shown(row["currency"], whole=width < WIDE)
         amounts = (money(row[name], digits) for name in ("requirement", "equity", "deficit"))
         shocks = (percent(row[name]) for name in ("worst_price_shock", "worst_vol_shock"))
         table.add_row(
             escape(row["margin_group"]),
             *amounts,
-            *("-" if row[name] is None else str(row[name]) for name in words),
+            *("-" if row[name] is None else str(row[name]) for name in words.values()),
             *shocks,
             *([row["currency"]] if several else []),
         )

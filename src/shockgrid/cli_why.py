@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,15 +12,15 @@ from rich.text import Text
 
 from shockgrid.backends import get_backend
 from shockgrid.cli_common import counted
-from shockgrid.cli_views import console, money
+from shockgrid.cli_views import console, digits_shown, money
 from shockgrid.desk.why import FIGURES, STEPS, Moment, why, why_all
 from shockgrid.errors import InputError, ShockgridError
 from shockgrid.io.run_folder import read_run_table, verify_run
 from shockgrid.io.run_request import RunRequest
 from shockgrid.io.tables import Sources
 from shockgrid.reg_t import RegtRules
+from shockgrid.requirement.minor_amounts import digits_of
 
-CENT = 0.01
 MOST = 20  #: margin groups that are listed
 SHOWN = ("requirement", "equity_at_marks", "excess")
 
@@ -60,19 +61,21 @@ def print_why_all(first: Path, last: Path) -> None:
         if apart.any():
             problem = f"{folder}: excess of {told['margin_group'][apart].iloc[0]} is not found again"
             raise ShockgridError(problem)
-    moved = told["excess_change"].abs() >= CENT / 2.0
+    currencies = read_run_table(last, "accounts").set_index("margin_group")["currency"]
+    currencies = currencies.loc[told["margin_group"]].reset_index(drop=True)
+    halves = pd.Series(0.5 / 10.0 ** digits_of(currencies))
+    moved = told["excess_change"].abs() >= halves
     shown, changed = told[moved].head(MOST), int(moved.sum())
     title = f"{first} to {last}: the excess of {counted(changed, 'margin group')} of {len(told):,} changed"
     if changed == 0:
         console().print(Text(title))
         return
-    currencies = read_run_table(last, "accounts").set_index("margin_group")["currency"]
-    _print_largest(shown, currencies.loc[shown["margin_group"]].to_list(), title)
+    still = [name for name in STEPS if (shown[name].abs() < halves[shown.index]).all()]
+    _print_largest(shown, currencies[shown.index].to_list(), still, title)
 
 
-def _print_largest(shown: pd.DataFrame, currencies: list[str], title: str) -> None:
-    """The rows in whole units of their currencies, without the steps that moved none of them."""
-    still = [name for name in STEPS if (shown[name].abs() < CENT / 2.0).all()]
+def _print_largest(shown: pd.DataFrame, currencies: list[str], still: list[str], title: str) -> None:
+    """The rows in whole units of their currencies (of coins to four digits), less steps that moved none."""
     shown = shown.drop(columns=still)
     several = len(set(currencies)) > 1
     title += "" if several else f", in {currencies[0]}"
@@ -83,7 +86,7 @@ def _print_largest(shown: pd.DataFrame, currencies: list[str], title: str) -> No
     if several:
         table.add_column("currency", overflow="fold")
     for row, currency in zip(shown.itertuples(index=False), currencies, strict=True):
-        amounts = [money(float(cell), digits=0) for cell in row[1:]]
+        amounts = [money(float(cell), digits_shown(currency, whole=True)) for cell in row[1:]]
         table.add_row(Text(str(row[0])), *amounts, *([Text(currency)] if several else []))
     console().print(table)
     if still:
@@ -114,10 +117,11 @@ def print_why(first: Path, last: Path, account: str) -> None:
     for name in SHOWN:
         table.add_column(name.replace("_", " "), justify="right")
     columns = [f"{name}_change" for name in SHOWN]
+    shown = partial(money, digits=digits_shown(known["currency"]))
     for place, step in enumerate(told["step"]):
         cells = told[list(SHOWN) if place == 0 else columns].to_numpy(float)[place]
-        table.add_row(Text(str(step)), *[money(cell) for cell in cells.tolist()], end_section=place == 0)
+        table.add_row(Text(str(step)), *[shown(cell) for cell in cells.tolist()], end_section=place == 0)
     table.add_section()
-    table.add_row(Text("last run"), *[money(float(told[name].iloc[-1])) for name in SHOWN])
+    table.add_row(Text("last run"), *[shown(float(told[name].iloc[-1])) for name in SHOWN])
     console().print(table)
     console().print(Text("in this order; another order splits the same total in another way"))

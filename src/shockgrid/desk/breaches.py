@@ -20,12 +20,12 @@ from shockgrid.arrays import Codes, Floats, Mask, Texts
 from shockgrid.desk.changes import Changes
 from shockgrid.desk.instants import stamp
 from shockgrid.errors import InputError
+from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 
 STATES = ("clear", "watch", "breach", "confirmed")
 CLEAR, WATCH, BREACH, CONFIRMED = range(4)
 WATCH_FROM = 0.9  #: of equity, used by the requirement
-HALF_A_CENT = 0.005
-LOG_COLUMNS = ("at", "margin_group", "state_before", "state_after", "deficit", "action", "reason")
+LOG_COLUMNS = ("at", "margin_group", "state_before", "state_after", "deficit", "currency", "action", "reason")
 DOUBTED = ("PARTIAL", "UNRELIABLE")
 
 
@@ -57,6 +57,8 @@ PROFILES: Mapping[str, Profile] = {
 class Breaches:
     """The state of every margin group, and the log of how it came to it.
 
+    A deficit is one that would be called: in whole minor units of the margin group's currency.
+
     Parameters
     ----------
     accounts : an accounts frame; its margin groups are the ones watched, its figures the first update.
@@ -82,6 +84,8 @@ class Breaches:
         self._profiles: Texts = np.array(chosen, object)
         self._opens = np.sort(np.array([stamp(instant, "opens") for instant in opens], "datetime64[ns]"))
         size = len(self.names)
+        self._currencies: Texts = accounts["currency"].to_numpy(object)
+        self._digits = digits_of(accounts["currency"])
         self.states: NDArray[np.intp] = np.zeros(size, np.intp)
         self._since: NDArray[np.datetime64] = np.full(size, np.datetime64("NaT", "ns"))
         self._seen: NDArray[np.intp] = np.zeros(size, np.intp)
@@ -94,8 +98,8 @@ class Breaches:
 
     @property
     def log(self) -> pd.DataFrame:
-        """Every change of state: at, margin_group, state_before, state_after, deficit, action ("" where
-        nothing may be done) and reason (what still keeps a breach from being confirmed)."""
+        """Every change of state: at, margin_group, state_before, state_after, deficit, currency, action
+        ("" where nothing may be done) and reason (what still keeps a breach from being confirmed)."""
         if not self._log:
             return pd.DataFrame(columns=list(LOG_COLUMNS))
         return pd.concat(self._log, ignore_index=True)
@@ -117,10 +121,12 @@ class Breaches:
             figures[f"{name}{suffix}"].to_numpy(np.float64)
             for name in ("requirement", "equity_at_marks", "equity_at_model")
         )
-        deficits = np.maximum(used - marks, 0.0)
-        short = deficits >= HALF_A_CENT
-        self._seen[codes] = np.where(short & (used - model >= HALF_A_CENT), self._seen[codes] + 1, 0)
-        self._deficits[codes] = deficits
+        digits = self._digits[codes]
+        missing = shortfalls(used, marks, digits)
+        short = missing > 0.0
+        agreed = short & (shortfalls(used, model, digits) > 0.0)
+        self._seen[codes] = np.where(agreed, self._seen[codes] + 1, 0)
+        self._deficits[codes] = missing / 10.0**digits
         self._doubted[codes] = figures[f"reliability{suffix}"].isin(DOUBTED).to_numpy(bool)
         before = self.states.copy()
         fresh = codes[short & (before[codes] < BREACH)]
@@ -174,6 +180,7 @@ class Breaches:
             "state_before": np.array(STATES, object)[before[rows]],
             "state_after": np.array(STATES, object)[self.states[rows]],
             "deficit": self._deficits[rows],
+            "currency": self._currencies[rows],
             "action": np.array(actions, object),
             "reason": reasons[rows],
         }

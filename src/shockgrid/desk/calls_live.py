@@ -60,7 +60,7 @@ class LiveCalls:
         names = self.breaches.names[self.breaches.states == CONFIRMED]
         frame, market = self.desk.accounts, market_fingerprint(self.desk.market)
         figures = frame[["equity_at_marks", "exchange_requirement", "house_requirement"]]
-        run = _fingerprint([market, self._parameters, figures.to_csv(float_format="%.6f"), *sorted(names)])
+        run = _fingerprint([market, self._parameters, figures.to_csv(), *sorted(names)])
         proof = Evidence(f"live/{run}", market, self._parameters)
         return self.calls.run(frame, at or self.desk.time, proof, confirmed=frozenset(names))
 

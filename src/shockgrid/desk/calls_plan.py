@@ -173,7 +173,7 @@ class RunPlan:
             due_utc=due,
             market_hash=self._evidence.market_hash,
             parameters_hash=self._evidence.parameters_hash,
-            details=_text(_figures(row)) if row else "",
+            details=_text(_figures(row, digits)) if row else "",
             digits=digits,
         )
         self._calls[identity] = advanced(earlier, fresh)
@@ -192,10 +192,12 @@ def _called(call: Call, row: dict[str, Any], deficit: int) -> int:
     return deficit + (call.cured_units if row["amends"] else 0)
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
-    """The figures behind an event: whole minor units, the worst scenario, and where the rule stands."""
+def _figures(row: dict[str, Any], digits: int) -> dict[str, Any]:
+    """The figures behind an event: units of its digits, the worst scenario, and where the rule stands."""
     figures: dict[str, Any] = {
-        f"{name}_units": int(to_units(row[name], row["digits"])) for name in MONEY if not pd.isna(row[name])
+        f"{name}_units": rescaled(int(to_units(row[name], row["digits"])), int(row["digits"]), digits)
+        for name in MONEY
+        if not pd.isna(row[name])
     }
     for name in ("worst_scenario", "worst_price_shock", "worst_vol_shock"):
         figures[name] = None if pd.isna(row[name]) else f"{row[name]:g}"

@@ -168,12 +168,20 @@ def _ledger(sheet: Sheet) -> list[str]:
     shown = [
         (
             f"{CALL_WORDS[row['kind']]} of {row['trade_date']}", row["state"].replace("_", " "),
-            row["called"], row["cured"], row["outstanding"], _short_instant(row["due_utc"]),
+            *(_called(sheet, row, row[name]) for name in ("called", "cured", "outstanding")),
+            _short_instant(row["due_utc"]),
         )
         for row in sheet.ledger.to_dict("records")
     ]  # fmt: skip
     heads = ("Call", "State", "Called", "Cured", "Outstanding", "Due, New York")
     return ["<h2>Calls in the ledger</h2>", *_table(sheet, heads, shown)]
+
+
+def _called(sheet: Sheet, row: dict[Any, Any], amount: float) -> Figure:
+    """An amount of a call with its own digits, and its currency where the page is in another."""
+    other = row["currency"] not in ("", sheet.account["currency"])
+    shown = _figure(amount, f",.{row['digits']}f").text
+    return Figure(f"{shown} {row['currency']}" if other else shown)
 
 
 def _table(

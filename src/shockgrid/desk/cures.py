@@ -16,13 +16,14 @@ from shockgrid.desk.liquidation import closing_search, named, opened, require_bu
 from shockgrid.desk.liquidation_costs import TradingCosts, trading_costs
 from shockgrid.desk.liquidation_frames import STEP_COLUMNS, account_frame, no_rows, step_frame
 from shockgrid.desk.liquidation_ground import Ground
-from shockgrid.desk.liquidation_result import MONEY
+from shockgrid.desk.liquidation_result import in_digits_of
 from shockgrid.desk.liquidation_search import Search
 from shockgrid.desk.liquidation_settled import settled
 from shockgrid.doors import number
 from shockgrid.errors import InputError
 from shockgrid.market import Market
 from shockgrid.requirement import Regime
+from shockgrid.requirement.minor_amounts import digits_of, shortfalls
 from shockgrid.requirement.regime import HasPrograms
 
 CURE_COLUMNS = (
@@ -51,9 +52,9 @@ class Cures:
     cures : one row per margin group and way: those that cure first, the cheapest one by ``outlay``, then
         those that leave least of the deficit. A way that frees nothing is none. cure (deposit,
         closings, hedge), cures (whether it alone reaches the buffer), outlay (money that leaves the
-        customer's pocket: the deposit; the costs of the closings; premium and costs of the hedge), needed
-        (deficit and buffer), traded (market value closed, or premium), freed, costs, freed_per_dollar,
-        excess_after.
+        customer's pocket: the deposit, in whole minor units; the costs of the closings; premium and costs of
+        the hedge), needed (deficit and buffer), traded (market value closed, or premium), freed, costs,
+        freed_per_dollar, excess_after.
     steps : the legs of closings and hedge in order, as in ``LiquidationPlan.steps``, with their cure.
     left_alone : margin_group, reason of those in deficit that are not looked at.
     """
@@ -70,10 +71,11 @@ class Cures:
         if len(rows) == 0:
             problem = "no such account or margin group in deficit"
             raise InputError(problem, table="accounts", column="account", value=account)
-        lines = [f"{name}: {MONEY(rows.iloc[0]['needed'])} {rows.iloc[0]['currency']} needed"]
+        money = in_digits_of(rows.iloc[0]["currency"])
+        lines = [f"{name}: {money(rows.iloc[0]['needed'])} {rows.iloc[0]['currency']} needed"]
         for row in rows.itertuples():
-            ends = "cures" if row.cures else f"not enough, excess {MONEY(row.excess_after)} after it"
-            lines.append(f"  {row.cure}: outlay {MONEY(row.outlay)}, frees {MONEY(row.freed)}, {ends}")
+            ends = "cures" if row.cures else f"not enough, excess {money(row.excess_after)} after it"
+            lines.append(f"  {row.cure}: outlay {money(row.outlay)}, frees {money(row.freed)}, {ends}")
             own = self.steps[(self.steps["margin_group"] == name) & (self.steps["cure"] == row.cure)]
             lines += [f"    {leg.quantity:+,g} {leg.symbol} ({leg.account})" for leg in own.itertuples()]
         lines += [f"  {way}: {NONE[way]}" for way in NONE if way not in set(rows["cure"])]
@@ -126,7 +128,7 @@ def cures(
     closing = closing_search(Ground.of(book_of, *lay), charged, "per_dollar_traded", buffer, stopped)
     wide = hedge_book(book_of, opening.market, least_days)
     hedging = hedge_search(Ground.of(wide, *lay), charged, buffer, stopped)
-    rows, steps = [_deposits(closing)], []
+    rows, steps = [_deposits(closing, opening.result.accounts)], []
     for name, search in (("closings", closing), ("hedge", hedging)):
         frame, legs = _worked_out(name, search)
         rows.append(frame)
@@ -150,20 +152,23 @@ def _needed(search: Search) -> Any:
     return search.buffers - (search.ground.equity - search.start.requirements)
 
 
-def _deposits(search: Search) -> pd.DataFrame:
-    needed = _needed(search)
+def _deposits(search: Search, accounts: pd.DataFrame) -> pd.DataFrame:
+    """What is needed, rounded up to the minor unit: so much can be paid, and is enough."""
+    names, needed = search.ground.plan.margin_groups, _needed(search)
+    digits = digits_of(accounts.set_index("margin_group")["currency"].reindex(names))
+    outlay = shortfalls(0.0, -needed, digits) / 10.0**digits
     return pd.DataFrame(
         {
-            "margin_group": search.ground.plan.margin_groups,
+            "margin_group": names,
             "cure": "deposit",
             "cures": True,
-            "outlay": needed,
+            "outlay": outlay,
             "needed": needed,
             "traded": 0.0,
             "freed": 0.0,
             "costs": 0.0,
             "freed_per_dollar": 0.0,
-            "excess_after": search.buffers,
+            "excess_after": search.buffers + (outlay - needed),
         }
     )
 

@@ -22,14 +22,13 @@ from shockgrid.desk.fills import FILL_COLUMNS, booked, deposited, read_fills
 from shockgrid.desk.instants import utc
 from shockgrid.desk.live import Live
 from shockgrid.desk.moves import dependents, with_coin_rates
-from shockgrid.desk.numbering import Numbers
+from shockgrid.desk.numbering import Numbers, sequence_number
 from shockgrid.desk.order_rows import order_frame
 from shockgrid.desk.requoted import Requoting
 from shockgrid.desk.rolls import at_instant, rolled
 from shockgrid.desk.staleness import stale_spots
 from shockgrid.desk.ticks import latest, read_ticks
 from shockgrid.desk.what_if import Setting, WhatIf, max_size, what_if, what_ifs, working_orders
-from shockgrid.doors import whole_number
 from shockgrid.market import Market
 from shockgrid.requirement.margin import programs_by_name, require_kinds
 from shockgrid.requirement.regime import HasPrograms, Regime
@@ -209,7 +208,7 @@ class Desk:
     def _is_next(self, sequence: int | None, at: datetime | None = None) -> bool:
         """Whether an update is new; counts what is not, and what was left out before it."""
         at = None if at is None else utc(at, "at")
-        number = self.sequence + 1 if sequence is None else whole_number(sequence, "sequence", least=0)
+        number = sequence_number(sequence, self.sequence)
         used = number > self.sequence and (at is None or at >= self.time)
         if used or sequence is not None:  # what comes too late is dropped, and not missing
             self.sequence, self.gaps, _ = self._numbers = self._numbers.and_one(number)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from shockgrid.errors import InputError
+from shockgrid.minor_units import minor_digits
 
-MONEY = "{:,.2f}".format
 #: what each status means, as ``reason`` and every text say it
 WORDS = {
     "cured": "covered again, buffer included",
@@ -63,33 +64,39 @@ class LiquidationPlan:
         lines = [f"{name}: {row['reason']}"]
         if row["status"] in ("not_planned", "no_deficit"):
             return lines[0]
+        money = in_digits_of(row["currency"])
         lines.append(
-            f"  {row['currency']} requirement {MONEY(row['requirement_before'])} ({row['binding_before']}), "
-            f"equity {MONEY(row['equity'])}, excess {MONEY(row['excess_before'])}; "
-            f"wanted {MONEY(row['buffer'])}"
+            f"  {row['currency']} requirement {money(row['requirement_before'])} ({row['binding_before']}), "
+            f"equity {money(row['equity'])}, excess {money(row['excess_before'])}; "
+            f"wanted {money(row['buffer'])}"
         )
         own = self.steps[self.steps["margin_group"] == name]
         for number, legs in own.groupby("step", sort=True):
             first = legs.iloc[0]
             costs = legs[["half_spread", "fees", "impact"]].to_numpy().sum()
             lines.append(
-                f"  {number}. {_orders(legs)}: frees {MONEY(first['freed'])} for "
-                f"{MONEY(legs['traded'].sum())} traded and {MONEY(costs)} of costs; "
-                f"excess {MONEY(first['excess_after'])}"
+                f"  {number}. {_orders(legs)}: frees {money(first['freed'])} for "
+                f"{money(legs['traded'].sum())} traded and {money(costs)} of costs; "
+                f"excess {money(first['excess_after'])}"
             )
         lines.append(
-            f"  after: requirement {MONEY(row['requirement_after'])}, excess {MONEY(row['excess_after'])}; "
-            f"loss at the worst of -50 .. +50 %: {MONEY(row['tail_loss_after'])} "
-            f"(before {MONEY(row['tail_loss_before'])})"
+            f"  after: requirement {money(row['requirement_after'])}, excess {money(row['excess_after'])}; "
+            f"loss at the worst of -50 .. +50 %: {money(row['tail_loss_after'])} "
+            f"(before {money(row['tail_loss_before'])})"
         )
         if row["shortfall_left"] > 0.0:
-            lines.append(f"  {MONEY(row['shortfall_left'])} remain: to be paid in")
+            lines.append(f"  {money(row['shortfall_left'])} remain: to be paid in")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         counts = self.accounts["status"].value_counts()
         shown = ", ".join(f"{count} {WORDS[str(status)]}" for status, count in counts.items())
         return f"LiquidationPlan({self.objective}; {shown or 'nobody in deficit'})"
+
+
+def in_digits_of(currency: str) -> Callable[[Any], str]:
+    """How amounts in a currency are written."""
+    return f"{{:,.{minor_digits(currency)}f}}".format
 
 
 def _orders(legs: pd.DataFrame) -> str:

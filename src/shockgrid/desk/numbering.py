@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from shockgrid.doors import refused, whole_number
 
 MOST_GAPS = 1_000  #: that are remembered; an update out of an older one still counts as missing
+
+LARGEST = 2**63 - 1
 
 
 class Numbers(NamedTuple):
@@ -30,3 +34,15 @@ class Numbers(NamedTuple):
                 kept = (*self.missing[:place], *filter(len, parts), *self.missing[place + 1 :])
                 return Numbers(self.last, self.gaps - 1, kept)
         return self
+
+
+def sequence_number(given: Any, last: int) -> int:
+    """The number of an update, the one after the last where none is given.
+
+    Raises InputError where it is no whole number from 0 to what fits 64 bits.
+    """
+    number = last + 1 if given is None else whole_number(given, "sequence", least=0)
+    if number > LARGEST:
+        expected = f"a whole number of at most {LARGEST}"
+        raise refused(expected, "sequence", number)
+    return number

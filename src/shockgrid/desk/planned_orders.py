@@ -26,10 +26,10 @@ def with_orders(book: Book, market: Market, steps: pd.DataFrame, currencies: Map
         pd.Index(known, dtype=object).get_indexer(pd.Index(steps[column], dtype=object))
         for known, column in ((book.accounts["account"], "account"), (market.instruments.symbols, "symbol"))
     )
-    quantities, prices = (steps[name].to_numpy(np.float64) for name in ("quantity", "price"))
+    quantities, prices = (steps[name].to_numpy(np.float64, copy=True) for name in ("quantity", "price"))
     table, fx = market.instruments, {**market.fx, "": 1.0}
     turned = (table.inverse & ~table.is_option)[instruments]  # a plan shows what one is worth in coin
-    prices = np.where(turned, 1.0 / prices, prices)
+    prices[turned] = 1.0 / prices[turned]
     fills = Fills(
         accounts, instruments, quantities, prices, frozenset(), joined_rejects([]), np.arange(len(prices))
     )

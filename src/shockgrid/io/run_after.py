@@ -24,10 +24,10 @@ from shockgrid.io.run_request import INPUTS, Outcome, Progress, RunRequest
 from shockgrid.io.schema import tables_of
 from shockgrid.io.tables import MARKET_TOML, POLICY_TOML, read_tables, write_tables
 from shockgrid.market import Market
+from shockgrid.requirement.minor_amounts import digits_of
 from shockgrid.symbols import canonical
 
 NOT_GIVEN = "not given"  #: in place of cash: turned away, so that its account is PARTIAL
-CENT = 0.01  #: two ways to the same figure may differ in its last digits
 
 
 def run_after(
@@ -80,15 +80,21 @@ def run_after(
 
 
 def _require_found(outcome: Outcome, expected: pd.DataFrame) -> None:
-    rows = outcome.result.accounts.set_index("margin_group").reindex(expected["margin_group"])
+    """Raise ShockgridError where a figure is a minor unit or more off: two ways differ in the last bits."""
+    accounts, groups = outcome.result.accounts.set_index("margin_group"), expected["margin_group"]
+    lost = groups[~groups.isin(accounts.index)]
+    if len(lost):
+        problem = f"{lost.iloc[0]} is no margin group of the run after it"
+        raise ShockgridError(problem)
+    rows = accounts.loc[groups]
+    digits = digits_of(rows["currency"])
     for name, column in (("requirement", "requirement"), ("equity", "equity_at_marks")):
         known, found = expected[name].to_numpy(np.float64), rows[column].to_numpy(np.float64)
-        apart = np.flatnonzero(~(np.abs(known - found) < CENT) & ~np.isnan(known))
+        apart = np.flatnonzero(~(np.abs(known - found) < 10.0**-digits) & ~np.isnan(known))
         if len(apart):
-            group = expected["margin_group"].iloc[apart[0]]
-            problem = (
-                f"{name} of {group} comes out as {found[apart[0]]:,.2f}, expected {known[apart[0]]:,.2f}"
-            )
+            place = int(apart[0])
+            was, wanted = (f"{column[place]:,.{digits[place]}f}" for column in (found, known))
+            problem = f"{name} of {groups.iloc[place]} comes out as {was}, expected {wanted}"
             raise ShockgridError(problem)
 
 

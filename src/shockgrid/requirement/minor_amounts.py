@@ -15,8 +15,11 @@ SMALLEST = 1e-4  #: of a minor unit; less is what sums of binary fractions are o
 
 
 def digits_of(currencies: pd.Series) -> NDArray[np.int64]:
-    """Digits after the point of each currency; see ``shockgrid.minor_units``."""
-    codes, names = pd.factorize(currencies)
+    """Digits after the point of each currency; see ``shockgrid.minor_units``.
+
+    Raises InputError for one that is blank.
+    """
+    codes, names = pd.factorize(currencies, use_na_sentinel=False)
     return np.array([minor_digits(name) for name in names], np.int64)[codes]
 
 
@@ -47,12 +50,16 @@ def shortfalls(needed: Any, held: Any, digits: Any) -> Floats:
     return short
 
 
-def falls_short(accounts: pd.DataFrame) -> pd.Series:
-    """Mask of the rows of an accounts frame in deficit: requirement over equity.
+def deficits_of(accounts: pd.DataFrame) -> pd.Series:
+    """What each row of an accounts frame lacks of its requirement, in its currency; 0 where nothing.
 
     Rounded like a margin call, so that who pays what is called is in deficit no more.
     """
-    missing = shortfalls(
-        accounts["requirement"], accounts["equity_at_marks"], digits_of(accounts["currency"])
-    )
-    return pd.Series(missing > 0.0, accounts.index)
+    digits = digits_of(accounts["currency"])
+    missing = shortfalls(accounts["requirement"], accounts["equity_at_marks"], digits)
+    return pd.Series(missing / 10.0**digits, accounts.index)
+
+
+def falls_short(accounts: pd.DataFrame) -> pd.Series:
+    """Mask of the rows of an accounts frame in deficit; see ``deficits_of``."""
+    return deficits_of(accounts) > 0.0

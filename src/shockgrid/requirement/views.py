@@ -5,13 +5,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+
+from shockgrid.requirement.minor_amounts import deficits_of, digits_of
 
 if TYPE_CHECKING:
     from shockgrid.requirement.result import MarginResult
 
 SHOWN = (
     "margin_group",
+    "currency",
     "requirement",
     "equity_at_marks",
     "excess",
@@ -19,18 +23,20 @@ SHOWN = (
     "worst_price_shock",
     "reliability",
 )
+MONEY = ("requirement", "equity_at_marks", "excess")
 
 
 def headline(result: MarginResult) -> dict[str, str]:
     """Six numbers about a result."""
     accounts = result.accounts
-    short, base = result.short(), result.runs[0].plan.market.base_currency
+    market, missing = result.runs[0].plan.market, deficits_of(accounts)
+    base, rates = market.base_currency, accounts["currency"].map(market.fx).astype(np.float64)
     regimes = ", ".join(dict.fromkeys(regime.name for regime in result.regimes.values()))
     return {
         "margin groups": f"{len(accounts):,}",
         f"requirement, {base}": f"{result.in_base('requirement').sum():,.2f}",
-        "in deficit": f"{int(short.sum()):,}",
-        f"total deficit, {base}": f"{-result.in_base('excess')[short].sum() + 0.0:,.2f}",
+        "in deficit": f"{int((missing > 0.0).sum()):,}",
+        f"total deficit, {base}": f"{(missing * rates).sum():,.2f}",
         "not reliable": f"{int(accounts['reliability'].isin(['PARTIAL', 'UNRELIABLE']).sum()):,}",
         "regimes, backend": f"{regimes}; {result.backend}",
     }
@@ -40,6 +46,17 @@ def least_excess(result: MarginResult, count: int = 10) -> pd.DataFrame:
     """The margin groups with the least excess (compared in the base currency), worst first."""
     first = result.in_base("excess").nsmallest(count).index
     return result.accounts.loc[first, list(SHOWN)].reset_index(drop=True)
+
+
+def least_excess_text(result: MarginResult) -> pd.DataFrame:
+    """``least_excess`` as text: amounts with the digits of their currency, named where there are several."""
+    found = least_excess(result).astype(object)
+    digits = digits_of(found["currency"])
+    for name in MONEY:
+        found[name] = [f"{value:,.{most}f}" for value, most in zip(found[name], digits, strict=True)]
+    found["worst_price_shock"] = [f"{shock:,.2f}" for shock in found["worst_price_shock"]]
+    base = result.runs[0].plan.market.base_currency
+    return found.drop(columns="currency") if (found["currency"] == base).all() else found
 
 
 def headline_text(result: MarginResult) -> str:
@@ -54,7 +71,7 @@ def headline_html(result: MarginResult) -> str:
         f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in headline(result).items()
     )
-    table = least_excess(result).to_html(index=False, escape=True, float_format="{:,.2f}".format)
+    table = least_excess_text(result).to_html(index=False, escape=True)
     return f"<div><table>{cells}</table><p>Least excess</p>{table}</div>"
 
 
@@ -68,8 +85,9 @@ def headline_table(result: MarginResult) -> Any:
     for name, value in headline(result).items():
         top.add_row(Text(name), Text(value, justify="right"))
     least = Table(title="Least excess", title_justify="left")
-    for column in SHOWN:
+    rows = least_excess_text(result)
+    for column in rows.columns:
         least.add_column(column.replace("_", " "), justify="left" if column == "margin_group" else "right")
-    for row in least_excess(result).itertuples(index=False):
-        least.add_row(*[Text(f"{cell:,.2f}" if isinstance(cell, float) else str(cell)) for cell in row])
+    for row in rows.itertuples(index=False):
+        least.add_row(*map(Text, row))
     return Group(top, least)
