@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from books import book
-from liquidation_books import BACKEND, FREE, example, plan_of
+from liquidation_books import BACKEND, FREE, example, in_deficit, plan_of, random_holdings
 from liquidation_books import SMALL as MARKET
+from liquidation_judge import judged
 
 import shockgrid as sg
 from shockgrid.desk.liquidation_costs import trading_costs
@@ -25,6 +27,31 @@ def test_halted_names_and_unwanted_longs_stay() -> None:
     assert "remain: to be paid in" in plan.explain("A")
     with pytest.raises(sg.InputError, match="no such symbol or underlying"):
         plan_of(holdings, cash, halted=["AAAA"], costs=costs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_buffer_out_of_reach_takes_no_more_than_the_deficit(seed: int) -> None:
+    """Whoever holds nothing has an excess of his equity, far below fifty times the requirement."""
+    rng = np.random.default_rng(seed)
+    held = in_deficit(random_holdings(rng, 6, 8), MARKET, sg.house(), 0.3)
+    least, far = (
+        sg.liquidation_plan(held, MARKET, sg.house(), buffer=share, backend=BACKEND) for share in (0.0, 50.0)
+    )
+    assert least.accounts["status"].tolist() == ["cured"]
+    pd.testing.assert_frame_equal(far.steps, least.steps, check_exact=True)
+    row = judged(far, held, MARKET, sg.house())
+    assert row["status"] == "short_of_buffer"
+    assert row["buffer"] == 50.0 * row["requirement_before"]
+    left = f"{row['buffer'] - row['excess_after']:,.2f}"
+    assert f"closing does not reach the buffer: {left} to be paid in for it" in far.explain("A")
+
+
+def test_where_nothing_ends_the_deficit_everything_that_relieves_goes() -> None:
+    """Of 90,000 owed the shares pay 5 x 100 x 100.00; 40,000 remain, whatever the buffer."""
+    plan = plan_of([("A", "AAA", 5.0)], -90_000.0, buffer=50.0)
+    row = plan.accounts.iloc[0]
+    assert plan.steps["quantity"].tolist() == [-5.0]
+    assert (row["status"], row["shortfall_left"]) == ("cannot_cure", pytest.approx(40_000.0))
 
 
 def test_who_cannot_be_trusted_is_not_planned() -> None:

@@ -16,11 +16,21 @@ from shockgrid.desk.liquidation_frames import step_frame
 from shockgrid.desk.liquidation_ground import Ground
 from shockgrid.desk.liquidation_search import Search
 from shockgrid.desk.liquidation_settled import settled
-from shockgrid.requirement import Program
+from shockgrid.requirement import Program, Regime
+
+
+def weighted(regime: Regime) -> Regime:
+    """The same regime with every other scenario counted at 0.7."""
+    scenarios = regime.scenarios
+    assert isinstance(scenarios, sg.ScenarioSet)
+    weights = np.where(np.arange(len(scenarios)) % 2 == 0, 1.0, 0.7)
+    return replace(regime, scenarios=replace(scenarios, weights=weights))
+
 
 REGIMES = {
     "policy": sg.Policy({"default": Program(sg.tims(), sg.house())}),
     "joint": sg.house(joint=True),
+    "weighted": weighted(sg.tims()),
     "span": sg.regimes.span(),
     "derive": sg.regimes.derive(),
     "mixed": sg.Policy({"default": Program(sg.regimes.span(), sg.house())}),

@@ -210,7 +210,7 @@ def test_the_largest_in_full_after_one_leaf_is_another(seed: int, names: int) ->
     leaves = rng.integers(0, 9, 12)
     after = rng.integers(0, 4, (12, 2)).astype(float)
     after[rng.random(12) < 0.2] = np.nan
-    found = way.replaced(columns, groups, 3, leaves, after)
+    found = way.replaced(columns, groups, 3)(leaves, after)
     for at, leaf in enumerate(leaves):
         other = columns.copy()
         other[leaf] = after[at]
@@ -222,7 +222,7 @@ def test_a_sum_over_leaves_after_one_is_another() -> None:
     way = summed(lambda rows: columns[:, 0])
     assert way.together(columns, groups, 3).tolist() == [1.0, 5.0, 0.0]
     after = np.array([[4.0], [2.0], [np.nan]])
-    assert way.replaced(columns, groups, 3, np.array([0, 1, 2]), after).tolist() == [4.0, 3.0, 0.0]
+    assert way.replaced(columns, groups, 3)(np.array([0, 1, 2]), after).tolist() == [4.0, 3.0, 0.0]
 
 
 def test_fractions_of_contracts_uncover_nothing_by_rounding() -> None:

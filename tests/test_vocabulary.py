@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import shockgrid as sg
+from shockgrid.requirement.fold import Rows, gathered
+from shockgrid.requirement.tree import offset_gains
 
 EXACT = 1e-9
 
@@ -29,6 +31,18 @@ def test_expected_shortfall_by_hand(level: float, expected: float) -> None:
     reduced = sg.requirement.expected_shortfall(level)(pnl)
     assert reduced.losses[0] == pytest.approx(expected, abs=EXACT)
     assert reduced.scenarios[0] == 1
+
+
+def test_an_only_child_keeps_its_row_to_the_last_bit() -> None:
+    """Flat rows and -0.0 included, as where the transform is called."""
+    pnl = np.array([[1.0, -2.0, 0.0], [0.0, 0.0, 0.0], [-0.0, 3.0, -1e-9]])
+    child, offsets = Rows("A", np.array([0, 2, 5]), pnl), {("product", "P"): 0.9}
+    kept, found = (
+        gathered([child], "class_group", "P", transform, offsets)
+        for transform in (offset_gains, lambda rows, node: offset_gains(rows, node))
+    )
+    assert (kept.name, kept.margin_groups.tolist()) == (found.name, found.margin_groups.tolist())
+    assert kept.pnl.tobytes() == found.pnl.tobytes()
 
 
 DAYS = (10, 40, 90)

@@ -176,9 +176,10 @@ def _deposits(search: Search, accounts: pd.DataFrame) -> pd.DataFrame:
 def _worked_out(name: str, search: Search) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A way's row for each margin group, and its steps."""
     needed = _needed(search)
+    asked = search.buffers
     plans, search = settled(search)
     steps = step_frame(search, plans)
-    frame = account_frame(search, plans, steps, {})
+    frame = account_frame(search, plans, steps, {}, asked)
     premium = frame["traded"].to_numpy(np.float64) if name == "hedge" else 0.0
     shown = frame[["margin_group", "traded", "freed", "costs", "freed_per_dollar", "excess_after"]]
     shown = shown.assign(cure=name, cures=frame["status"] == "cured", needed=needed)

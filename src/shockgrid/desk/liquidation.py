@@ -72,7 +72,9 @@ def liquidation_plan(
     accounts : accounts or margin groups to look at; None for the whole book.
     objective : ``per_dollar_traded`` (market value traded), ``per_cost`` (half-spread, fees and impact) or
         ``fewest_orders`` (a combination closed together is one).
-    buffer : excess to reach, as a share of the requirement before, >= 0.
+    buffer : excess to reach, as a share of the requirement before, >= 0. Where closing does not reach it, the
+        plan ends the deficit for the least and closes nothing more for a buffer that is out of reach
+        (``short_of_buffer``); where the deficit does not end either, everything that relieves is closed.
     costs : see ``shockgrid.desk.liquidation_costs.trading_costs``; None for its defaults, of which most are
         assumptions.
     halted : symbols, or underlyings with all their series, that do not trade. Options at their expiry and
@@ -96,10 +98,11 @@ def liquidation_plan(
         return LiquidationPlan(rows, no_rows(STEP_COLUMNS), objective, NOTES, opening.owners)
     ground = Ground.of(opening.part, opening.market, regime_or_policy, opening.backend)
     search = closing_search(ground, charged, objective, buffer, named(halted, "halted"))
+    asked = search.buffers
     plans, search = settled(search)
     steps, everyone = step_frame(search, plans), np.arange(len(opening.planned))
     rules = {rule: baseline(search, everyone, rule) for rule in BASELINES} if baselines else {}
-    frame = account_frame(search, plans, steps, rules)
+    frame = account_frame(search, plans, steps, rules, asked)
     shown = opening.result.accounts.set_index("margin_group")
     for column in SHOWN_LAST:
         frame[column] = shown[column].reindex(frame["margin_group"]).to_numpy(object)

@@ -32,7 +32,8 @@ class Actions(NamedTuple):
     def take(self, chosen: Codes) -> Actions:
         """The actions at these places, in this order."""
         places, counts = runs(self.starts[chosen], self.starts[chosen + 1])
-        starts = np.concatenate([[0], np.cumsum(counts)])
+        starts = np.zeros(len(chosen) + 1, np.intp)
+        counts.cumsum(out=starts[1:])
         return Actions(
             self.owners[chosen], starts, self.positions[places], self.totals[places], self.levels[chosen]
         )
@@ -40,7 +41,7 @@ class Actions(NamedTuple):
     def changes(self, chosen: Codes, levels: Codes) -> Changes:
         """A candidate for each chosen action at its level."""
         places, counts = runs(self.starts[chosen], self.starts[chosen + 1])
-        candidates = np.repeat(np.arange(len(chosen)), counts)
+        candidates = np.arange(len(chosen)).repeat(counts)
         share = (levels / self.levels[chosen])[candidates]
         amounts = sized(self.totals[places], share)
         return Changes(self.owners[chosen], candidates, self.positions[places], amounts)

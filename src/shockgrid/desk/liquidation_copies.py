@@ -105,10 +105,12 @@ def distinct(codes: Codes, size: int) -> tuple[Codes, Codes]:
     """The different ones of codes below ``size``, ascending, and the place of each code among them."""
     seen = np.zeros(size, np.bool_)
     seen[codes] = True
-    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
+    return seen.nonzero()[0], (seen.cumsum() - 1)[codes]
 
 
 def runs(first: Codes, last: Codes) -> tuple[Codes, Codes]:
     """first[0] .. last[0] - 1, first[1] .. last[1] - 1, ... one after another, and how many of each."""
     counts = last - first
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - first, counts), counts
+    ends = counts.cumsum()
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - (ends - counts - first).repeat(counts), counts

@@ -14,6 +14,7 @@ from shockgrid.desk.liquidation_actions import Actions, sized
 
 AS_GOOD = 1e-2  #: a larger size is taken where its score is within this share of the best
 SHORTLIST = 6  #: actions of each kind (best score, cheapest cure) looked at in all sizes
+AHEAD = 3  #: steps of a margin group that are foreseen
 LONGLIST = 36  #: the same where few margin groups are left, so that the next steps find them known
 
 
@@ -108,14 +109,16 @@ def _any_of(found: Found, count: int, keys: Sequence[Floats]) -> Codes:
 
 
 def likely(found: Found, parts: Codes, touched: Codes) -> Codes:
-    """The candidate with the best score of each part, in the largest size that is as good.
+    """The candidates with the best scores, one of a part, in the largest size that is as good; ``AHEAD`` of
+    each margin group.
 
-    ``parts`` [K] are those of the candidates; of the ``touched`` ones none is taken.
+    ``parts`` [K] are those of the candidates, ascending; of the ``touched`` ones none is taken.
     """
     assessed = found.assessed
     free = assessed.allowed & ~np.isin(parts, touched)
     scores = np.where(free, assessed.relief / assessed.weights, -np.inf)
     best = leading(parts, -scores, 1)
+    best = best[leading(found.actions.owners[found.chosen[best]], -scores[best], AHEAD)]
     same = [
         np.flatnonzero((found.chosen == found.chosen[at]) & (scores >= scores[at] * (1.0 - AS_GOOD)))
         for at in best
@@ -126,8 +129,9 @@ def likely(found: Found, parts: Codes, touched: Codes) -> Codes:
 def leading(owners: Codes, keys: Floats, count: int = SHORTLIST) -> Codes:
     """The ``count`` rows with the least key of each margin group, the first ones on a tie; none at inf."""
     if len(keys) > count and owners[0] == owners[-1] and (owners == owners[0]).all():
-        few = np.flatnonzero(keys <= np.partition(keys, count - 1)[count - 1])
-        first: Codes = few[np.argsort(keys[few], kind="stable")[:count]]
+        most = keys.min() if count == 1 else np.partition(keys, count - 1)[count - 1]
+        few = (keys <= most).nonzero()[0]
+        first: Codes = few[keys[few].argsort(kind="stable")[:count]]
         return first[keys[first] < np.inf]
     order = np.lexsort((keys, owners))  # stable: the first ones on a tie
     ranks = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])

@@ -118,17 +118,17 @@ def step_frame(search: Search, plans: Ordered) -> pd.DataFrame:
 
 
 def account_frame(
-    search: Search, plans: Ordered, steps: pd.DataFrame, baselines: dict[str, Baseline]
+    search: Search, plans: Ordered, steps: pd.DataFrame, baselines: dict[str, Baseline], buffers: Floats
 ) -> pd.DataFrame:
-    """One row per margin group that was planned."""
+    """One row per margin group that was planned; ``buffers`` [M] are those that were asked for."""
     ground, names = search.ground, search.ground.plan.margin_groups
     before, after = ground.before, plans.after
     sums = steps.groupby("margin_group")[["traded", *COSTS]].sum().reindex(names).fillna(0.0)
     costs, traded = sums[list(COSTS)].sum(axis=1).to_numpy(np.float64), sums["traded"].to_numpy(np.float64)
     orders = steps.groupby("margin_group").size().reindex(names).fillna(0).astype(np.int64)
     freed, excess = before.requirement - after.requirement, ground.equity - after.requirement - costs
-    reached = excess >= search.buffers - search.cents
-    statuses = np.select([reached, excess >= 0.0], ["cured", "short_of_buffer"], "cannot_cure")
+    reached, covered = excess >= buffers - search.cents, excess >= -search.cents
+    statuses = np.select([reached, covered], ["cured", "short_of_buffer"], "cannot_cure")
     columns: dict[str, Any] = {
         "margin_group": names,
         "status": statuses.astype(object),
@@ -137,13 +137,13 @@ def account_frame(
         "requirement_before": before.requirement,
         "binding_before": _binding(before),
         "excess_before": ground.equity - before.requirement,
-        "buffer": search.buffers,
+        "buffer": buffers,
         "requirement_after": after.requirement,
         "exchange_requirement_after": after.exchange,
         "house_requirement_after": after.house,
         "binding_after": _binding(after),
         "excess_after": excess,
-        "shortfall_left": np.where(reached, 0.0, np.maximum(-excess, 0.0)),
+        "shortfall_left": np.where(covered, 0.0, -excess),
         "steps": [len(plans.taken.get(owner, ())) for owner in range(len(names))],
         "orders": orders.to_numpy(),
         "traded": traded,

@@ -55,7 +55,8 @@ def greedy(
             break
         found = search.look(state, active)
         taken, endings = choices(found)
-        taken |= _cut_alike(search, state, np.setdiff1d(active, np.array(list(taken), np.intp)))
+        if len(taken) < len(active):
+            taken |= _cut_alike(search, state, np.setdiff1d(active, np.array(list(taken), np.intp)))
         going = dict[int, Choice]()
         for owner, choice in taken.items():
             for end in ([choice] if choice.cured else []) + ([endings[owner]] if owner in endings else []):
@@ -117,7 +118,7 @@ def _less(found: Found, choice: Choice, fine: float) -> Choice | None:
 
 def _cut_alike(search: Search, state: State, stuck: Codes) -> dict[int, Choice]:
     """Where no action of its own relieves, a slice of everything."""
-    if len(stuck) == 0 or not search.closing:
+    if not search.closing:
         return {}
     actions = slices(search.ground, state.quantities, stuck, search.tradable)
     found = search.sized(state, actions)

@@ -131,10 +131,15 @@ class Ground:
         """What margin groups [K] require as they are, or after a change each."""
         sides, view = np.full((2, len(owners)), np.nan), standing.view(quantities, owners)
         for code in range(len(self.batches)):
-            mine = self._under(code, owners)
-            if len(mine) == len(owners):
-                self._enter(sides, code, mine, owners, standing.required(code, view, changed))
-            elif len(mine):
+            under = [side[view.footing.owners] == code for side in self.sides]
+            if (under[0] | under[1]).all():
+                amounts = standing.required(code, view, changed)
+                amounts = amounts / self.rates[owners] + self.charges[owners]
+                for side, here in zip(sides, under, strict=True):
+                    own = slice(None) if here.all() else here[view.place]
+                    side[own] = amounts[own]
+            elif (under[0] | under[1]).any():
+                mine = self._under(code, owners)
                 some = standing.view(quantities, owners[mine])
                 amounts = standing.required(code, some, changed and changed.take(mine))
                 self._enter(sides, code, mine, owners[mine], amounts)

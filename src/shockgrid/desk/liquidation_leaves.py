@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,10 +56,16 @@ class Leaves:
             owner_parts=np.searchsorted(part_owners, np.arange(len(plan.margin_groups) + 1)),
         )
 
+    @cached_property
+    def _keys(self) -> tuple[Codes, int]:
+        """Part and class group of each leaf as one number, ascending, and how far parts are apart."""
+        width = int(self.classes.max(initial=0)) + 1
+        return self.parts * width + self.classes, width
+
     def holding(self, parts: Codes, code: int) -> Codes:
         """The leaf of each of these parts in a class group; -1 where there is none."""
-        width = int(self.classes.max(initial=0)) + 1
-        keys, wanted = self.parts * width + self.classes, parts * width + code
+        keys, width = self._keys
+        wanted = parts * width + code
         place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[place] == wanted, place, -1)
 

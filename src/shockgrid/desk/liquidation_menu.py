@@ -37,17 +37,23 @@ class Menu:
         #: by the first row of a part in the records: its first and last action, first and last candidate
         self.ranges = np.full((0, 4), -1)
         #: of every action
-        self.most, self.legs, self.sizes = Grown(np.intp), Grown(np.intp), Grown(np.intp)
+        self.most, self.legs = Grown(np.intp), Grown(np.intp)  #: most levels; where legs start, and their end
         self.positions, self.totals = Grown(np.intp), Grown()
         self.ladders = Grown(np.intp)  #: first and last candidate; -1 before it has been asked for
         #: of every candidate
-        self.levels, self.amounts_at, self.amounts = Grown(np.intp), Grown(np.intp), Grown()
+        self.levels, self.changes_at = Grown(np.intp), Grown(np.intp)  #: where changes start, and their end
+        self.changing, self.amounts = Grown(np.intp), Grown()  #: positions and amounts
         self.actions, self.leaves, self.opened = Grown(np.intp), Grown(np.intp), Grown(np.bool_)
         self.scans = tuple(Grown() for _ in standing.records)
         self.columns = tuple(tuple(Grown() for _ in records.columns) for records in standing.records)
+        self.legs.add(np.zeros(1, np.intp))
+        self.changes_at.add(np.zeros(1, np.intp))
 
-    def offered(self, quantities: Floats, owners: Codes) -> Offered:
-        """What can be done for these margin groups [ascending] where they stand: least and most."""
+    def prepared(self, quantities: Floats, owners: Codes) -> tuple[Codes, Codes]:
+        """Have at hand what can be done for these margin groups [ascending] where they stand.
+
+        Their parts, and of each the first row in the records.
+        """
         leaves = self.standing.leaves
         parts = runs(leaves.owner_parts[owners], leaves.owner_parts[owners + 1])[0]
         rows = self.standing.rows(quantities)[leaves.part_leaves[parts]]
@@ -57,19 +63,26 @@ class Menu:
         fresh = self.ranges[rows, 0] < 0
         if fresh.any():
             self._add(parts[fresh], rows[fresh], quantities)
+        return parts, rows
+
+    def offered(self, quantities: Floats, owners: Codes) -> Offered:
+        """What can be done for these margin groups [ascending] where they stand: least and most."""
+        parts, rows = self.prepared(quantities, owners)
         first_action, last_action, first, last = self.ranges[rows].T
         places, counts = runs(first_action, last_action)
-        legs, sizes = runs(self.legs.rows[places], self.legs.rows[places] + self.sizes.rows[places])
+        legs = self.legs.rows
+        inside, starts = runs(legs[first_action], legs[last_action])[0], legs[places]
+        sizes = legs[places + 1] - starts
         actions = Actions(
-            np.repeat(leaves.part_owners[parts], counts),
-            np.append(0, np.cumsum(sizes)),
-            self.positions.rows[legs],
-            self.totals.rows[legs],
+            self.standing.leaves.part_owners[parts].repeat(counts),
+            np.append(0, sizes.cumsum()),
+            self.positions.rows[inside],
+            self.totals.rows[inside],
             self.most.rows[places],
         )
         candidates, each = runs(first, last)
-        chosen = self.actions.rows[candidates] + np.repeat(np.cumsum(counts) - counts - first_action, each)
-        return self._offered(actions, places, chosen, candidates)
+        chosen = self.actions.rows[candidates] + (counts.cumsum() - counts - first_action).repeat(each)
+        return self._offered(actions, places, chosen, candidates, self._legs_of(first, last))
 
     def lacks(self, offered: Offered, wanted: Codes) -> bool:
         """Whether some of these actions have not been asked for in all sizes yet."""
@@ -91,17 +104,24 @@ class Menu:
         """Some of the actions offered at these quantities, in all sizes of the ladder."""
         self.learn(quantities, offered, wanted)
         places, actions = offered.places[wanted], offered.actions.take(wanted)
-        candidates, each = runs(*self.ladders.rows[places].T)
-        return self._offered(actions, places, np.repeat(np.arange(len(places)), each), candidates)
+        first, last = self.ladders.rows[places].T
+        candidates, each = runs(first, last)
+        chosen = np.arange(len(places)).repeat(each)
+        return self._offered(actions, places, chosen, candidates, self._legs_of(first, last))
 
-    def _offered(self, actions: Actions, places: Codes, chosen: Codes, candidates: Codes) -> Offered:
-        sizes = np.diff(actions.starts)[chosen]
-        starts = self.amounts_at.rows[candidates]
+    def _legs_of(self, first: Codes, last: Codes) -> Codes:
+        """Places of the single changes of the candidates first[0] .. last[0] - 1, first[1] .. and so on."""
+        return runs(self.changes_at.rows[first], self.changes_at.rows[last])[0]
+
+    def _offered(
+        self, actions: Actions, places: Codes, chosen: Codes, candidates: Codes, legs: Codes
+    ) -> Offered:
+        sizes = self.changes_at.rows[candidates + 1] - self.changes_at.rows[candidates]
         changes = Changes(
             actions.owners[chosen],
-            np.repeat(np.arange(len(chosen)), sizes),
-            actions.positions[runs(actions.starts[chosen], actions.starts[chosen + 1])[0]],
-            self.amounts.rows[runs(starts, starts + sizes)[0]],
+            np.arange(len(chosen)).repeat(sizes),
+            self.changing.rows[legs],
+            self.amounts.rows[legs],
         )
         effects = tuple(
             Effects(scans.rows[candidates], tuple(column.rows[candidates] for column in columns))
@@ -128,8 +148,7 @@ class Menu:
         known = len(self.most.rows)
         self.ranges[rows] = np.column_stack([known + first, known + last, ends[first], ends[last]])
         self.most.add(actions.levels)
-        self.legs.add(len(self.positions.rows) + actions.starts[:-1])
-        self.sizes.add(np.diff(actions.starts))
+        self.legs.add(len(self.positions.rows) + actions.starts[1:])
         self.positions.add(actions.positions)
         self.totals.add(actions.totals)
         self.ladders.add(np.full((len(counts), 2), -1))
@@ -138,10 +157,10 @@ class Menu:
     def _keep(self, actions: Codes, levels: Codes, changes: Changes, quantities: Floats) -> None:
         """Enter candidates."""
         changed = self.standing.changed(quantities, changes)
-        starts = np.searchsorted(changes.candidates, np.arange(len(levels)))
-        self.amounts_at.add(len(self.amounts.rows) + starts)
-        columns = (actions, levels, changes.amounts, changed.leaves, changed.opened)
-        kept = (self.actions, self.levels, self.amounts, self.leaves, self.opened)
+        ends = np.searchsorted(changes.candidates, np.arange(1, len(levels) + 1))
+        self.changes_at.add(len(self.amounts.rows) + ends)
+        columns = (actions, levels, changes.positions, changes.amounts, changed.leaves, changed.opened)
+        kept = (self.actions, self.levels, self.changing, self.amounts, self.leaves, self.opened)
         for column, more in zip(kept, columns, strict=True):
             column.add(more)
         for number, effects in enumerate(changed.effects):

@@ -12,6 +12,7 @@ from shockgrid.desk.liquidation_batch import Batch
 from shockgrid.desk.liquidation_changes import Changes
 from shockgrid.desk.liquidation_copies import distinct, runs
 from shockgrid.desk.liquidation_leaves import Leaves
+from shockgrid.engine import ClassGroup
 from shockgrid.requirement.add_ons import Uncovered, uncovered_by_name
 from shockgrid.requirement.fold import CLASS, MARGIN, PORTFOLIO, Rows, folded
 from shockgrid.requirement.leafwise import LeafRows, Leafwise
@@ -43,6 +44,18 @@ class Grown:
     def rows(self) -> NDArray[Any]:
         """All of them."""
         return self._rows[: self._count]
+
+
+class Part:
+    """Some columns of rows that more are added to, from a row on."""
+
+    def __init__(self, whole: Grown, first: int, columns: slice) -> None:
+        self._whole, self._first, self._columns = whole, first, columns
+
+    @property
+    def rows(self) -> Floats:
+        """All of them."""
+        return self._whole.rows[self._first :, self._columns]
 
 
 class Moved(NamedTuple):
@@ -87,12 +100,13 @@ class Records:
         self.evaluator, self.leaves = evaluator, leaves
         self.regime, self.tree, self.count = evaluator.regime, evaluator.regime.tree, len(evaluator.standard)
         self.scenarios = np.concatenate([evaluator.standard, used])
-        self.units, self.others = batch.units[:, self.scenarios], len(used)
+        self.others = len(used)
         #: among those scenarios that are not standard
         self.tags = {str(tag): np.flatnonzero(tags[used] == tag) for tag in dict.fromkeys(tags[used])}
         self.groups = list(plan.class_groups())
         self.kinds = self._kinds()
-        self.firsts = np.array([group.sections[0][0] for group in self.groups], np.intp)
+        self.inside: dict[int, list[tuple[ClassGroup, Codes]]] = {}  #: by node, see ``_inside``
+        self.units = self._units(batch)
         keys = leaves.parts * (int(self.kinds.max(initial=0)) + 1) + self.kinds[leaves.classes]
         firsts, nodes = np.unique(keys, return_index=True, return_inverse=True)[1:]
         self.leads = np.zeros(len(keys), np.bool_)  #: [L] the first leaf of its node
@@ -105,9 +119,19 @@ class Records:
         netted = held.margin_groups * len(table.symbols) + held.instruments
         codes, self.nets = np.unique(netted, return_inverse=True)  #: [P] margin group and instrument
         self.twins = len(codes) < len(netted)
-        self.pnl, self.charges, self.figures = Grown(), Grown(), Grown()
+        self.charges, self.figures, self.largest = Grown(), Grown(), Grown()
+        self.pnl = Part(Grown(), 0, slice(None))  #: in its place ``Standing`` puts what it keeps
         self.ways = _ways(self.regime)
         self.columns = tuple(Grown() for _ in self.ways)
+
+    def _units(self, batch: Batch) -> Floats:
+        """Unit P&L of the instruments as it counts."""
+        units, states = batch.units[:, self.scenarios], self.evaluator.states
+        if states.weighted:
+            firsts = [group.sections[0][0] for group in self.groups]
+            owners = np.repeat(firsts, [len(group.instruments) for group in self.groups])
+            units *= states.weights[owners][:, self.scenarios]
+        return units
 
     def _kinds(self) -> Codes:
         """Node of each class group."""
@@ -123,9 +147,9 @@ class Records:
     def add(
         self, leaves: Codes, pnl: Floats, charges: Floats, at: Codes, units: Uncovered, empty: Mask
     ) -> None:
-        """Enter leaves with this P&L and these minimum charges; ``at`` [L] already names their rows."""
-        self.pnl.add(pnl)
+        """Enter leaves with this P&L, kept already, and these charges; ``at`` [L] names their rows."""
         self.charges.add(charges)
+        self.largest.add(np.abs(pnl).max(axis=1))
         self.figures.add(self._figures(leaves, pnl, charges, at))
         for column, found in zip(
             self.columns, self.columns_of(pnl[:, self.count :], units, empty), strict=True
@@ -135,24 +159,16 @@ class Records:
     def moved(self, pnl: Floats, leaves: Codes, charges: Floats, at: Codes, empty: Mask) -> Moved:
         """What changes of ``leaves`` [K] come to from where the rows ``at`` [L] stand.
 
-        ``pnl`` is that of the changes, and is written to; ``charges`` are those after them; ``empty`` leaves
-        hold nothing any more.
+        ``pnl`` is that of the leaves after the changes, and is written to; ``charges`` are those after
+        them; ``empty`` leaves hold nothing any more.
         """
-        rows = at[leaves]
-        before = self.pnl.rows[rows]
-        pnl += before
+        rows, rest = at[leaves], (~self.plain[leaves]).nonzero()[0]
         pnl[empty] = 0.0
-        if not self.plain[leaves].all():  # a flat row is no sibling: see ``fold.gathered``
-            pnl[np.abs(pnl).max(axis=1) <= FLAT * np.abs(before).max(axis=1)] = 0.0
+        if len(rest):  # a flat row is no sibling: see ``fold.gathered``
+            flat = np.abs(pnl[rest]).max(axis=1) <= FLAT * self.largest.rows[rows[rest]]
+            pnl[rest[flat]] = 0.0
         figures = self._figures(leaves, pnl, charges, at)
         return Moved(figures - self.figures.rows[rows], pnl[:, self.count :].copy())
-
-    def weighted(self, pnl: Floats, leaves: Codes) -> Floats:
-        """P&L of these leaves as it counts."""
-        states = self.evaluator.states
-        if states.weighted:
-            pnl *= states.weights[self.firsts[self.leaves.classes[leaves]]][:, self.scenarios]
-        return pnl
 
     def charged(self, changes: Changes, quantities: Floats) -> Floats:
         """By how much the minimum charges of the candidates' leaves change, from these quantities on."""
@@ -191,13 +207,12 @@ class Records:
 
     def _figures(self, leaves: Codes, pnl: Floats, charges: Floats, at: Codes) -> Floats:
         """Losses of the leaves' nodes with their minimum top-ups, once these leaves have this P&L."""
-        plain = self.plain[leaves]
-        if plain.all():
-            return np.maximum(self._reduced(pnl), charges)
-        figures, rest = np.empty(len(leaves)), np.flatnonzero(~plain)
-        figures[plain] = np.maximum(self._reduced(pnl[plain]), charges[plain])
-        way = self._joined if self.tree.height == MARGIN else self._folded
-        figures[rest] = way(leaves[rest], pnl[rest], charges[rest], at)
+        figures, rest = np.empty(len(leaves)), (~self.plain[leaves]).nonzero()[0]
+        if len(rest) < len(leaves):
+            np.maximum(self._reduced(pnl), charges, out=figures)
+        if len(rest):
+            way = self._joined if self.tree.height == MARGIN else self._folded
+            figures[rest] = way(leaves[rest], pnl[rest], charges[rest], at)
         return figures
 
     def _joined(self, leaves: Codes, pnl: Floats, charges: Floats, at: Codes) -> Floats:
@@ -216,17 +231,27 @@ class Records:
         """Nodes of several class groups, through the tree."""
         figures, kinds = np.empty(len(leaves)), self.kinds[self.leaves.classes[leaves]]
         offsets, height = self.evaluator.plan.market.offsets, self.tree.height
-        for kind in np.flatnonzero(np.bincount(kinds)):
-            mine = np.flatnonzero(kinds == kind)
-            own, groups, least = [], [], np.zeros(len(mine))
-            for code in np.flatnonzero(self.kinds == kind):
-                held = self.leaves.holding(self.leaves.parts[leaves[mine]], int(code))
-                who = np.flatnonzero(held >= 0)
-                changed, rows = held[who] == leaves[mine[who]], at[held[who]]
-                least[who] += np.where(changed, charges[mine[who]], self.charges.rows[rows])
-                before, after = self.pnl.rows[rows][:, : self.count], pnl[mine[who]][:, : self.count]
-                own.append(Rows("", who, np.where(changed[:, None], after, before)))
-                groups.append(self.groups[code])
-            top = folded(groups, own, self.tree, offsets, height)[0]
+        for kind in np.bincount(kinds).nonzero()[0].tolist():
+            mine = (kinds == kind).nonzero()[0]
+            own, after = leaves[mine], pnl[mine, : self.count]
+            rows, groups, least = [], [], np.zeros(len(mine))
+            for group, leaf_at in self._inside(kind):
+                held = leaf_at[own]
+                who = (held >= 0).nonzero()[0]
+                changed, at_group = held[who] == own[who], at[held[who]]
+                least[who] += np.where(changed, charges[mine[who]], self.charges.rows[at_group])
+                before = self.pnl.rows[at_group, : self.count]
+                rows.append(Rows("", who, np.where(changed[:, None], after[who], before)))
+                groups.append(group)
+            top = folded(groups, rows, self.tree, offsets, height)[0]
             figures[mine] = np.maximum(self._reduced(top.pnl), least)
         return figures
+
+    def _inside(self, kind: int) -> list[tuple[ClassGroup, Codes]]:
+        """The class groups of a node, and of each leaf's part [L] the leaf in that class group, or -1."""
+        if kind not in self.inside:
+            self.inside[kind] = [
+                (self.groups[code], self.leaves.holding(self.leaves.parts, int(code)))
+                for code in (self.kinds == kind).nonzero()[0]
+            ]
+        return self.inside[kind]

@@ -29,14 +29,14 @@ class LiquidationPlan:
 
     Attributes
     ----------
-    accounts : one row per margin group: status (``cured``; ``short_of_buffer``: the deficit is gone, the
-        buffer cannot be reached; ``cannot_cure`` with the deficit that remains in shortfall_left;
-        ``no_deficit``; ``not_planned``), reason (the same in words), currency, equity, requirement and
-        excess before and after (excess after costs), binding side, buffer (excess the plan aims at), steps,
-        orders, traded, freed (fall of the requirement), freed_per_dollar, half_spread, fees, impact, costs,
-        tail_loss before and after (loss at the worst of -50 .. +50 %, all names alike, vols held), and for
-        each baseline what it traded, freed, cost, freed per dollar, whether it cured, and whether it
-        ``uncovers``: leaves more short options uncovered than there were, which no plan does.
+    accounts : one row per margin group: status (``cured``; ``short_of_buffer``: closing does not reach the
+        buffer, the deficit is ended for the least; ``cannot_cure`` with the deficit that remains in
+        shortfall_left; ``no_deficit``; ``not_planned``), reason (the same in words), currency, equity,
+        requirement and excess before and after (excess after costs), binding side, buffer (excess asked
+        for), steps, orders, traded, freed (fall of the requirement), freed_per_dollar, half_spread, fees,
+        impact, costs, tail_loss before and after (loss at the worst of -50 .. +50 %, all names alike, vols
+        held), and for each baseline what it traded, freed, cost, freed per dollar, whether it cured, and
+        whether it ``uncovers``: leaves more short options uncovered than there were, which no plan does.
     steps : one row per leg, in order: margin_group, step, account, symbol, quantity, price (mark), traded,
         half_spread, fees, impact, and of the whole step requirement_before, requirement_after, freed, relief
         (freed less costs), excess_after.
@@ -79,6 +79,9 @@ class LiquidationPlan:
                 f"{money(legs['traded'].sum())} traded and {money(costs)} of costs; "
                 f"excess {money(first['excess_after'])}"
             )
+        if row["status"] == "short_of_buffer":
+            short = row["buffer"] - row["excess_after"]
+            lines.append(f"  closing does not reach the buffer: {money(short)} to be paid in for it")
         lines.append(
             f"  after: requirement {money(row['requirement_after'])}, excess {money(row['excess_after'])}; "
             f"loss at the worst of -50 .. +50 %: {money(row['tail_loss_after'])} "

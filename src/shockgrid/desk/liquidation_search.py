@@ -146,7 +146,7 @@ class Search:
         for best in likely(found, parts, touched):
             step = found.step(int(best), 0.0)
             ahead[step.positions] += step.amounts
-        self.menu.offered(ahead, owners)
+        self.menu.prepared(ahead, owners)
 
     def _few(self, owners: Codes) -> bool:
         """Whether what follows is worth working out ahead: little to do, and nothing dear to revalue."""

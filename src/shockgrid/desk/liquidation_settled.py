@@ -19,7 +19,8 @@ PASSES = 4  #: times that sizes and the impact of all sizes together are brought
 
 
 def settled(search: Search) -> tuple[Ordered, Search]:
-    """Plans of all margin groups, with the impact of their sizes together; and the search that found them.
+    """Plans of all margin groups, with the impact of their sizes together; and the search that found them, in
+    which the buffers that closing does not reach are 0.
 
     Where full revaluation does not say of every step what the search went by (an add-on whose ``leafwise`` is
     not its ``figure``), it is searched again with every candidate revalued in full.
@@ -33,7 +34,7 @@ def settled(search: Search) -> tuple[Ordered, Search]:
 def _in_line(search: Search) -> tuple[Ordered, Search]:
     """The impact of a first guess, a share of everything they hold, is in its place until sizes are known."""
     search = replace(search, pressure=search.costs.pressure(FIRST_GUESS * search.start.quantities))
-    drafts = searched(search, np.arange(len(search.ground.rates)))
+    search, drafts = _within_reach(search, searched(search, np.arange(len(search.ground.rates))))
     for _ in range(PASSES):
         traded = search.costs.pressure(_amounts(search, drafts))
         open_ones = _short_of(replace(search, pressure=traded), drafts)
@@ -45,6 +46,18 @@ def _in_line(search: Search) -> tuple[Ordered, Search]:
     plans = ordered(final, trimmed(final, drafts))
     traded = final.costs.pressure(plans.state.quantities - final.start.quantities)
     return plans, replace(final, pressure=traded)
+
+
+def _within_reach(search: Search, drafts: dict[int, Draft]) -> tuple[Search, dict[int, Draft]]:
+    """Where closing does not reach the buffer, a plan that ends the deficit alone, if there is one."""
+    short = [owner for owner, draft in drafts.items() if not draft.cured and search.buffers[owner] > 0.0]
+    if not short or not search.closing:
+        return search, drafts
+    buffers = search.buffers.copy()
+    buffers[short] = 0.0
+    without = replace(search, buffers=buffers)
+    found = searched(without, np.array(short, np.intp))
+    return without, drafts | {owner: draft for owner, draft in found.items() if draft.cured}
 
 
 def _amounts(search: Search, drafts: Mapping[int, Draft]) -> Floats:

@@ -6,10 +6,10 @@ Figures of a part are kept by what the part holds, so that a state that was met 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from shockgrid.arrays import Codes, Floats, Mask
 from shockgrid.desk.liquidation_apart import ApartRecords, is_apart
@@ -17,12 +17,14 @@ from shockgrid.desk.liquidation_batch import Batch
 from shockgrid.desk.liquidation_changes import Changes, unchanged
 from shockgrid.desk.liquidation_copies import distinct, runs
 from shockgrid.desk.liquidation_leaves import Leaves
-from shockgrid.desk.liquidation_records import Effects, Records, is_leafwise
+from shockgrid.desk.liquidation_products import Products
+from shockgrid.desk.liquidation_records import Effects, Grown, Part, Records, is_leafwise
 from shockgrid.desk.liquidation_uncovered import Matching
+from shockgrid.desk.liquidation_views import Footing, Met, View
 from shockgrid.requirement.add_ons import Uncovered
 from shockgrid.requirement.totals import combined
 
-BLOCK = 1024  #: candidates revalued at a time, so that their P&L stays in cache
+BLOCK = 512  #: candidates revalued at a time, so that their P&L stays in cache and in memory at hand
 HAIR = 1e-9  #: units; fractions of shares round
 
 
@@ -46,16 +48,6 @@ class Changed(NamedTuple):
                 column[rows] = found
 
 
-class View(NamedTuple):
-    """The leaves of the margin groups that K candidates belong to."""
-
-    size: int  #: margin groups
-    place: Codes  #: [K] margin group of each candidate
-    leaves: Codes  #: ascending
-    groups: Codes  #: margin group of each leaf
-    rows: Codes  #: of each leaf, in the records
-
-
 class Standing:
     """All regimes of a policy over one plan."""
 
@@ -71,18 +63,23 @@ class Standing:
         )
         self.linear = [records for records in self.records if isinstance(records, Records)]
         held, table = plan.positions, plan.market.instruments
-        self.places = batches[0].place[held.instruments]
+        self.places = batches[0].place[held.instruments].astype(np.int32)
         none = np.zeros((len(batches[0].units), 0))
-        self.units = np.concatenate([none, *(records.units for records in self.linear)], axis=1)
-        self.widths = np.cumsum([records.units.shape[1] for records in self.linear])[:-1]
+        units = np.concatenate([none, *(records.units for records in self.linear)], axis=1)
+        #: [units and leaves that were met, scenarios of all regimes] P&L: of a unit, of what a leaf held
+        self.table, self.first_leaf = Grown(), len(units)
+        self.table.add(units)
+        ends = np.append(0, np.cumsum([records.units.shape[1] for records in self.linear])).tolist()
+        self.columns = [slice(*each) for each in pairwise(ends)]
+        for records, columns in zip(self.linear, self.columns, strict=True):
+            records.pnl = Part(self.table, self.first_leaf, columns)
         self.per_unit = (table.multipliers * table.fx_rates)[held.instruments]
         self.matching = Matching(plan, self.leaves.leaf_of)
-        self.start = plan.positions.quantities
-        self.bases = np.full(len(self.leaves.part_owners), -1, np.intp)
         self.known: dict[tuple[int, bytes], int] = {}
-        self.last = (np.zeros(0), np.zeros(0, np.intp))  #: quantities asked for last, and their rows
-        self.count = 0
-        self._add(np.arange(len(self.bases)), self.start, self.bases)
+        self.count, bases = 0, np.full(len(self.leaves.part_owners), -1, np.intp)
+        self._add(np.arange(len(bases)), plan.positions.quantities, bases)
+        self.last = Met(plan.positions.quantities, bases, self._spread(bases))  #: asked for last
+        self.footing: Footing | None = None  #: the last one
 
     @classmethod
     def of(cls, batches: Sequence[Batch], order: Codes) -> Standing | None:
@@ -96,31 +93,30 @@ class Standing:
 
         The array is not to be written to later on.
         """
-        if quantities is self.last[0]:
-            return self.last[1]
-        bases, fresh = self.bases.copy(), []
-        for part in self._moved(quantities).tolist():
-            base = self.known.get(self._key(part, quantities), -1)
-            bases[part] = base
-            if base < 0:
-                fresh.append(part)
-        if fresh:
-            self._add(np.array(fresh, np.intp), quantities, bases)
-        self.last = (quantities, self._spread(bases))
-        return self.last[1]
+        if quantities is self.last.quantities:
+            return self.last.rows
+        bases = self._met(quantities)
+        fresh = (bases < 0).nonzero()[0]
+        if len(fresh):
+            self._add(fresh, quantities, bases)
+        self.last = Met(quantities, bases, self._spread(bases))
+        return self.last.rows
 
     def knows(self, quantities: Floats) -> bool:
         """Whether all that is held at these quantities has been met."""
-        return all(self._key(part, quantities) in self.known for part in self._moved(quantities).tolist())
+        return bool((self._met(quantities) >= 0).all())
 
     def parts_of(self, positions: Codes) -> Codes:
         """The part each of these positions is in."""
         return self.leaves.parts[self.leaves.leaf_of[positions]]
 
-    def _moved(self, quantities: Floats) -> Codes:
-        """The parts in which something is not as at the start, ascending."""
-        moved = np.flatnonzero(quantities != self.start)
-        return distinct(self.parts_of(moved), len(self.bases))[0]
+    def _met(self, quantities: Floats) -> Codes:
+        """Where the rows of each part [Q] start in the records; -1 for what has not been met."""
+        bases = self.last.bases.copy()
+        moved = self.parts_of((quantities != self.last.quantities).nonzero()[0])
+        for part in distinct(moved, len(bases))[0].tolist():
+            bases[part] = self.known.get(self._key(part, quantities), -1)
+        return bases
 
     def _key(self, part: int, quantities: Floats) -> tuple[int, bytes]:
         first, last = self.leaves.part_positions[part : part + 2]
@@ -144,27 +140,20 @@ class Standing:
         changes = Changes(leaves, owners[live], held[live], quantities[held[live]])
         units = self.matching.after(quantities, unchanged(leaves), leaves)[0]
         at, none = self._spread(bases), np.zeros(len(quantities))
-        pnl = self._products(changes, leaves, slice(0, len(leaves)))
-        for records, own in zip(self.linear, pnl, strict=True):
-            records.add(leaves, own, records.charged(changes, none), at, units, empty)
+        pnl = self._products(changes).block(slice(0, len(leaves)))
+        self.table.add(pnl)
+        for records, columns in zip(self.linear, self.columns, strict=True):
+            records.add(leaves, pnl[:, columns], records.charged(changes, none), at, units, empty)
         for other in self.records:
             if isinstance(other, ApartRecords):
                 other.add(leaves, quantities, empty)
 
-    def _products(self, changes: Changes, leaves: Codes, part: slice) -> list[Floats]:
-        """P&L of the changes of some candidates under each regime."""
-        starts = np.searchsorted(changes.candidates, np.arange(part.start, part.stop + 1))
-        legs = slice(int(starts[0]), int(starts[-1]))
-        positions = changes.positions[legs]
-        weights = changes.amounts[legs] * self.per_unit[positions]
-        parts = (weights, self.places[positions], starts - starts[0])
-        pnl = np.asarray(
-            sparse.csr_array(parts, shape=(part.stop - part.start, len(self.units))) @ self.units
-        )
-        if not self.linear:
-            return []
-        found = np.split(pnl, self.widths, axis=1)
-        return [records.weighted(own, leaves[part]) for records, own in zip(self.linear, found, strict=True)]
+    def _products(self, changes: Changes, rows: Codes | None = None) -> Products:
+        """P&L of each candidate's changes under all regimes, added to that of the leaves in these rows."""
+        weights = changes.amounts * self.per_unit[changes.positions]
+        places = self.places[changes.positions]
+        added = None if rows is None else self.first_leaf + rows
+        return Products.of(self.table.rows, weights, places, changes, added)
 
     def changed(self, quantities: Floats, changes: Changes, base: Floats | None = None) -> Changed:
         """What the candidates come to, each of which changes one leaf.
@@ -201,17 +190,22 @@ class Standing:
     ) -> list[Effects]:
         """The same of the regimes that follow the P&L of each leaf."""
         at, count = self.rows(quantities), len(leaves)
+        rows = at[leaves]
         charges = [
-            np.where(empty, 0.0, records.charges.rows[at[leaves]] + records.charged(changes, quantities))
+            np.where(empty, 0.0, records.charges.rows[rows] + records.charged(changes, quantities))
             for records in self.linear
         ]
         scans = [np.empty(count) for _ in self.linear]
         tagged = [np.empty((count, records.others)) for records in self.linear]
+        products = self._products(changes, rows)
         for low in range(0, count, BLOCK):
             part = slice(low, min(low + BLOCK, count))
-            for code, pnl in enumerate(self._products(changes, leaves, part)):
-                moved = self.linear[code].moved(pnl, leaves[part], charges[code][part], at, empty[part])
-                scans[code][part], tagged[code][part] = moved
+            pnl = products.block(part)
+            for code, records in enumerate(self.linear):
+                own, least = pnl[:, self.columns[code]], charges[code][part]
+                scans[code][part], tagged[code][part] = records.moved(
+                    own, leaves[part], least, at, empty[part]
+                )
         return [
             Effects(own, records.columns_of(rest, units, empty))
             for records, own, rest in zip(self.linear, scans, tagged, strict=True)
@@ -219,28 +213,34 @@ class Standing:
 
     def view(self, quantities: Floats, owners: Codes) -> View:
         """Where the margin groups of these candidates stand."""
-        leaves = self.leaves
         groups, place = distinct(owners, len(self.plan.margin_groups))
-        parts = leaves.owner_parts
-        every, counts = runs(leaves.part_leaves[parts[groups]], leaves.part_leaves[parts[groups + 1]])
-        return View(
-            len(groups), place, every, np.repeat(np.arange(len(groups)), counts), self.rows(quantities)[every]
-        )
+        last, rows = self.footing, self.rows(quantities)
+        if last is None or rows is not last.all_rows or not np.array_equal(groups, last.owners):
+            leaves, parts = self.leaves, self.leaves.owner_parts
+            every, counts = runs(leaves.part_leaves[parts[groups]], leaves.part_leaves[parts[groups + 1]])
+            of_leaves = np.arange(len(groups)).repeat(counts)
+            self.footing = last = Footing(groups, rows, every, of_leaves, rows[every], {}, {})
+        return View(last, place)
 
     def required(self, code: int, view: View, changed: Changed | None) -> Floats:
         """What margin groups [K] require under a regime after a change each, or as they are (None)."""
-        records, size = self.records[code], view.size
-        losses = np.where(records.leads[view.leaves], records.figures.rows[view.rows], 0.0)
-        scan = np.bincount(view.groups, losses, size)[view.place]
-        figures: dict[str, Floats] = {}
+        records, on, place = self.records[code], view.footing, view.place
+        size, figures = len(on.owners), dict[str, Floats]()
+        if code not in on.scans:
+            losses = np.where(records.leads[on.leaves], records.figures.rows[on.rows], 0.0)
+            on.scans[code] = np.bincount(on.groups, losses, size).astype(np.float64)
+        scan = on.scans[code][place]
         if changed is not None:
             scan = np.maximum(scan + changed.effects[code].scans, 0.0)
-            touched = np.searchsorted(view.leaves, changed.leaves)
+            touched = np.searchsorted(on.leaves, changed.leaves) if records.ways else changed.leaves
         for number, (way, add_on) in enumerate(zip(records.ways, records.regime.add_ons, strict=True)):
-            columns = records.columns[number].rows[view.rows]
             if changed is None:
-                figures[add_on.name] = way.together(columns, view.groups, size)[view.place]
-            else:
-                after = changed.effects[code].columns[number]
-                figures[add_on.name] = way.replaced(columns, view.groups, size, touched, after)
-        return combined(records.regime, np.asarray(scan, np.float64), figures)
+                columns = records.columns[number].rows[on.rows]
+                figures[add_on.name] = way.together(columns, on.groups, size)[place]
+                continue
+            if (code, number) not in on.replaced:
+                columns = records.columns[number].rows[on.rows]
+                on.replaced[code, number] = way.replaced(columns, on.groups, size)
+            after = changed.effects[code].columns[number]
+            figures[add_on.name] = on.replaced[code, number](touched, after)
+        return combined(records.regime, scan, figures)

@@ -17,6 +17,8 @@ from shockgrid.desk.liquidation_copies import distinct, runs
 from shockgrid.engine import Plan
 from shockgrid.requirement.add_ons import Uncovered
 
+FEW = 20_000  #: values that are summed together, however much longer one segment is than another
+
 
 class _Sums(NamedTuple):
     """Of each group chosen: shorts less longs, summed from the latest expiry on."""
@@ -79,7 +81,7 @@ class Matching:
             none = np.zeros(0, np.intp)
             now = self._largest(base, used, np.arange(len(used)), none, none, np.zeros(0))[0]
             before = np.maximum(now - self._cover(self._shares(base, used), used), 0.0)
-        held = shares[group_at] + self._bought(changes, candidates, groups)
+        held = shares[group_at] + self._bought(changes, first, groups)
         units = np.maximum(largest - self._cover(held, groups), 0.0)
         return Uncovered(candidates, self.names[groups], self.is_call[groups], units), before[group_at]
 
@@ -122,25 +124,28 @@ class Matching:
         """Shares that cover calls, or shares short that cover puts."""
         return np.where(self.is_call[groups], np.maximum(shares, 0.0), np.maximum(-shares, 0.0))
 
-    def _bought(self, changes: Changes, candidates: Codes, groups: Codes) -> Floats:
-        """Shares each row's candidate buys of the row's underlying."""
+    def _bought(self, changes: Changes, first: Codes, groups: Codes) -> Floats:
+        """Shares each row's candidate buys of the row's underlying; ``first`` [K + 1]: its first row."""
         mine = self.shares[changes.positions]
         if not mine.any():
             return np.zeros(len(groups))
-        legs = changes.positions[mine]
-        keys, at = np.unique(changes.candidates[mine] * self.width + self.pair_of[legs], return_inverse=True)
-        bought = np.bincount(at, changes.amounts[mine] * self.units[legs], len(keys)).astype(np.float64)
-        wanted = candidates * self.width + self.pairs[groups]
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(keys[place] == wanted, bought[place], 0.0)
+        legs, candidates = changes.positions[mine], changes.candidates[mine]
+        rows, counts = runs(first[candidates], first[candidates + 1])
+        leg_of = np.arange(len(legs)).repeat(counts)
+        same = (self.pairs[groups[rows]] == self.pair_of[legs][leg_of]).nonzero()[0]
+        bought = (changes.amounts[mine] * self.units[legs])[leg_of[same]]
+        return np.bincount(rows[same], bought, len(groups)).astype(np.float64)
 
 
 def _padded(values: Floats, starts: Codes) -> Iterator[tuple[Codes, Codes, Mask, Floats]]:
     """Segments of like length as rows: which, places of their values, which of them count, running sums."""
-    sizes, padded = np.diff(starts), np.append(values, 0.0)
-    bits = np.frexp(np.maximum(sizes - 1, 0).astype(np.float64))[1]
-    for bit in np.flatnonzero(np.bincount(bits)):
-        lot = np.flatnonzero(bits == bit)
+    sizes, padded = starts[1:] - starts[:-1], np.append(values, 0.0)
+    if len(sizes) * int(sizes.max(initial=0)) <= FEW:
+        bits = np.zeros(len(sizes), np.intp)
+    else:
+        bits = np.frexp(np.maximum(sizes - 1, 0).astype(np.float64))[1]
+    for bit in np.bincount(bits).nonzero()[0]:
+        lot = (bits == bit).nonzero()[0]
         places = starts[lot][:, None] + np.arange(int(sizes[lot].max()))
         inside = places < starts[lot + 1][:, None]
         yield lot, places, inside, padded[np.where(inside, places, len(values))].cumsum(axis=1)

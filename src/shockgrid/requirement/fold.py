@@ -11,7 +11,7 @@ import numpy as np
 from shockgrid.arrays import Codes, Floats
 from shockgrid.engine import ClassGroup, Plan
 from shockgrid.requirement.reducers import Reduced
-from shockgrid.requirement.tree import Node, Transform, Tree
+from shockgrid.requirement.tree import Node, Transform, Tree, offset_gains
 
 Offsets: TypeAlias = Mapping[tuple[str, str], float]
 
@@ -51,6 +51,8 @@ def gathered(
     """
     if len(children) == 1 and transform is None:
         return children[0]._replace(name=parent)
+    if len(children) == 1 and transform is offset_gains and counts is None:  # an only child keeps its row
+        return Rows(parent, children[0].margin_groups, children[0].pnl + 0.0)
     groups, places = _together([child.margin_groups for child in children])
     siblings = np.zeros(len(groups), np.intp)
     for child, place in zip(children, places, strict=True):
@@ -70,7 +72,7 @@ def gathered(
 def _together(parts: Sequence[Codes]) -> tuple[Codes, list[Any]]:
     """All margin groups of some ascending lists, ascending, and the place of each list among them."""
     first = parts[0]
-    if all(np.array_equal(part, first) for part in parts[1:]):
+    if all(part is first or np.array_equal(part, first) for part in parts[1:]):
         return first, [slice(None)] * len(parts)
     groups = np.unique(np.concatenate(parts))
     return groups, [np.searchsorted(groups, part) for part in parts]

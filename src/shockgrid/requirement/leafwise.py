@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from shockgrid.arrays import Codes, Floats
 from shockgrid.market import Market
+
+Replaced: TypeAlias = Callable[[Codes, Floats], Floats]
 
 
 class LeafRows(NamedTuple):
@@ -29,13 +31,13 @@ class Leafwise:
     ----------
     columns : the numbers, [G, c].
     together : columns [G, c], their margin groups [G] ascending and how many there are -> figure [M].
-    replaced : the same, then leaves [K] and other columns for them [K, c] -> figure [K] of the leaf's margin
-        group where that leaf alone is another.
+    replaced : the same -> function of leaves [K] and other columns for them [K, c], that gives the figure [K]
+        of the leaf's margin group where that leaf alone is another.
     """
 
     columns: Callable[[LeafRows], Floats]
     together: Callable[[Floats, Codes, int], Floats]
-    replaced: Callable[[Floats, Codes, int, Codes, Floats], Floats]
+    replaced: Callable[[Floats, Codes, int], Replaced]
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,14 @@ def summed(charges: Callable[[LeafRows], Floats]) -> Leafwise:
         sums: Floats = np.bincount(groups, _or_zero(columns[:, 0]), size).astype(np.float64)
         return sums
 
-    def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
-        change = _or_zero(after[:, 0]) - _or_zero(columns[:, 0])[leaves]
-        figure: Floats = np.maximum(together(columns, groups, size)[groups[leaves]] + change, 0.0)
-        return figure
+    def replaced(columns: Floats, groups: Codes, size: int) -> Replaced:
+        before, sums = _or_zero(columns[:, 0]), together(columns, groups, size)[groups]
+
+        def figures(leaves: Codes, after: Floats) -> Floats:
+            change = _or_zero(after[:, 0]) - before[leaves]
+            return np.maximum(sums[leaves] + change, 0.0)
+
+        return figures
 
     return Leafwise(lambda rows: charges(rows)[:, None], together, replaced)
 
@@ -82,11 +88,12 @@ def _first(columns: Floats, groups: Codes, size: int) -> Floats:
     return figure
 
 
-SAME = Leafwise(
-    lambda rows: np.zeros((rows.size, 1)),
-    _first,
-    lambda columns, groups, size, leaves, after: _first(columns, groups, size)[groups[leaves]],
-)
+def _same(columns: Floats, groups: Codes, size: int) -> Replaced:
+    figures = _first(columns, groups, size)[groups]
+    return lambda leaves, after: figures[leaves]
+
+
+SAME = Leafwise(lambda rows: np.zeros((rows.size, 1)), _first, _same)
 
 
 def largest_in_full(columns: Callable[[LeafRows], Floats], names: int) -> Leafwise:
@@ -108,21 +115,26 @@ def largest_in_full(columns: Callable[[LeafRows], Floats], names: int) -> Leafwi
         gains = np.append(columns[:, 0] - columns[:, 1], 0.0)[first].sum(axis=1)
         return np.asarray(np.bincount(groups, _or_zero(columns[:, 1]), size) + gains, np.float64)
 
-    def replaced(columns: Floats, groups: Codes, size: int, leaves: Codes, after: Floats) -> Floats:
+    def replaced(columns: Floats, groups: Codes, size: int) -> Replaced:
         rest = _or_zero(columns[:, 1])
-        base = (np.bincount(groups, rest, size)[groups] - rest)[leaves] + _or_zero(after[:, 1])
+        base = np.bincount(groups, rest, size)[groups] - rest
         if names == 0:
-            return np.asarray(base, np.float64)
+            return lambda leaves, after: base[leaves] + _or_zero(after[:, 1])
         # of every leaf: the others that count in full without it, and which of them it may take the place of
         most = ranked(columns, groups, size, names + 1)[groups]
         own = most == np.arange(len(groups))[:, None]
         place = np.where(own.any(axis=1), own.argmax(axis=1), names)
         others = np.where(np.arange(names) < place[:, None], most[:, :names], most[:, 1:])
-        wide, gains = np.append(columns[:, 0], -1.0), np.append(columns[:, 0] - columns[:, 1], 0.0)
-        last, certain = others[:, -1], gains[others[:, :-1]].sum(axis=1)
-        loss, least = after[:, 0], wide[last][leaves]
-        larger = (loss > least) | ((loss == least) & (leaves < last[leaves]))  # not where it is empty: NaN
-        ending = np.where(larger, loss - after[:, 1], gains[last][leaves])
-        return np.asarray(base + certain[leaves] + ending, np.float64)
+        last, gains = others[:, -1], np.append(columns[:, 0] - columns[:, 1], 0.0)
+        certain, least = gains[others[:, :-1]].sum(axis=1), np.append(columns[:, 0], -1.0)[last]
+
+        def figures(leaves: Codes, after: Floats) -> Floats:
+            loss, narrow, limit = after[:, 0], after[:, 1], least[leaves]
+            # not where the leaf is empty: NaN
+            larger = (loss > limit) | ((loss == limit) & (leaves < last[leaves]))
+            ending = np.where(larger, loss - narrow, gains[last][leaves])
+            return np.asarray(base[leaves] + _or_zero(narrow) + certain[leaves] + ending, np.float64)
+
+        return figures
 
     return Leafwise(columns, together, replaced)
