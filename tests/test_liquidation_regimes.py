@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from books import book, market, option, stock
 from coins import FORWARDS, FX, QUOTES, ROWS, SPOT, coin_option
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from liquidation_books import BACKEND, SMALL, in_deficit, random_holdings, series
 from liquidation_judge import judged
@@ -71,7 +71,8 @@ def test_every_step_is_what_the_judge_says(name: str, seed: int, share: float) -
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.integers(0, 10**6), st.floats(0.02, 0.95))
+@given(seed=st.integers(0, 10**6), share=st.floats(0.02, 0.95))
+@example(seed=9838, share=0.90625)  # under v3 one contract less of the last leg is enough
 @pytest.mark.parametrize("version", list(COIN_REGIMES))
 def test_the_same_in_coin(version: str, seed: int, share: float) -> None:
     rng, regime = np.random.default_rng(seed), COIN_REGIMES[version]

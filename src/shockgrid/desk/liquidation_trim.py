@@ -66,7 +66,8 @@ def _loose(search: Search, drafts: dict[int, Draft]) -> dict[int, list[int]]:
     undone = [replace(step, totals=step.smaller - step.amounts, levels=1) for step in steps]
     actions = joined([step.table(owner) for step, (owner, _) in zip(undone, places, strict=True)])
     changes = actions.changes(np.arange(len(steps)), actions.levels)
-    cured = search.assess(state, changes).cured
+    assessed = search.assess(state, changes)
+    cured = assessed.beyond + 2.0 * assessed.costs >= 0.0  # undoing costs nothing, it saves as much
     found: dict[int, list[int]] = {}
     for (owner, at), good in zip(places, cured, strict=True):
         if good:
