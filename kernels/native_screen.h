@@ -201,17 +201,10 @@ private:
 // As ``shockgrid_worst``, to the byte.
 SHOCKGRID_EXPORT(shockgrid_screened_worst)
 (const Groups* groups, long long tile_values, const Reduced* found, ScreenCounts* counts) {
-  Room room;
-  const Status status = room_of(*groups, tile_values, room);
-  if (status != DONE) return status;
-  Pricer pricer(room.states, room.most);
-  // the last sums read and write beyond the last row
-  Buffer<double> tile(room.values + WORST_SUMS * WIDTH, pricer.ok), pnl(room.most + WORST_SUMS * WIDTH, pricer.ok);
-  if (!pricer.ok) return NO_MEMORY;
-  Walk walk = {*groups, *found, pricer, tile.items, pnl.items};
-  Screen screen(walk, *counts, room);
-  if (!screen.ok) return NO_MEMORY;
-  return reduce_all(walk, tile_values, screen);
+  return walk_through(*groups, tile_values, *found, [&](Walk& walk, const Room& room) -> int {
+    Screen screen(walk, *counts, room);
+    return screen.ok ? reduce_all(walk, tile_values, screen) : NO_MEMORY;
+  });
 }
 
 // Unit P&L of the European options of a section in float32 [count, scenarios], and the bounds of their errors [count]:

@@ -220,16 +220,23 @@ template <class Own> int reduce_all(Walk& walk, long long tile_values, Own& own)
   return DONE;
 }
 
-}  // namespace SHOCKGRID_NAMESPACE
-
-SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, const Reduced* found) {
+// ``reduce`` of a walk over these groups, with room for the largest of them.
+template <class Reduce>
+int walk_through(const Groups& groups, long long tile_values, const Reduced& found, const Reduce& reduce) {
   Room room;
-  const Status status = room_of(*groups, tile_values, room);
+  const Status status = room_of(groups, tile_values, room);
   if (status != DONE) return status;
   Pricer pricer(room.states, room.most);
   // the last sums read and write beyond the last row
   Buffer<double> tile(room.values + WORST_SUMS * WIDTH, pricer.ok), pnl(room.most + WORST_SUMS * WIDTH, pricer.ok);
   if (!pricer.ok) return NO_MEMORY;
-  Walk walk = {*groups, *found, pricer, tile.items, pnl.items};
-  return reduce_all(walk, tile_values, walk);
+  Walk walk = {groups, found, pricer, tile.items, pnl.items};
+  return reduce(walk, room);
+}
+
+}  // namespace SHOCKGRID_NAMESPACE
+
+SHOCKGRID_EXPORT(shockgrid_worst)(const Groups* groups, long long tile_values, const Reduced* found) {
+  return walk_through(*groups, tile_values, *found,
+                      [&](Walk& walk, const Room&) { return reduce_all(walk, tile_values, walk); });
 }

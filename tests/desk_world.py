@@ -157,3 +157,8 @@ def apply(desk: sg.Desk, update: tuple[str, Any]) -> pd.DataFrame:
     if kind == "deposit":
         return desk.deposit(*what)
     return desk.roll(desk.market.as_of + what)
+
+
+def full(desk: sg.Desk) -> pd.DataFrame:
+    """The accounts by a full calculation of what the desk holds."""
+    return sg.margin(desk.book, desk.market, desk.regime_or_policy, backend=desk.backend).accounts

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from desk_world import EXCHANGE, HOUSE, REGIMES, UPDATES, apply, coin_market, held, priced
+from desk_world import EXCHANGE, HOUSE, REGIMES, UPDATES, apply, coin_market, full, held, priced
 from every_backend import BACKENDS
 from firm import changed
 from hypothesis import Phase, given, settings
@@ -28,10 +28,6 @@ CASES = [
     for kind, backend in BACKENDS.items()
     if kind == FASTEST or name == "policy" or (kind == "numpy" and name == "joint")
 ]
-
-
-def full(desk: sg.Desk) -> pd.DataFrame:
-    return sg.margin(desk.book, desk.market, desk.regime_or_policy, backend=desk.backend).accounts
 
 
 @pytest.mark.parametrize(("regime", "backend"), CASES)

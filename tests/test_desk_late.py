@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from desk_world import EXCHANGE, HOUSE, REGIMES, UPDATES, apply, held, priced
+from desk_world import EXCHANGE, HOUSE, REGIMES, UPDATES, apply, full, held, priced
 from every_backend import BACKENDS
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -25,10 +25,6 @@ CASES = [
     for kind in dict.fromkeys((FASTEST, "numpy"))
     if kind == FASTEST or name == "house"
 ]
-
-
-def full(desk: sg.Desk) -> pd.DataFrame:
-    return sg.margin(desk.book, desk.market, desk.regime_or_policy, backend=desk.backend).accounts
 
 
 @pytest.mark.parametrize(("regime", "backend"), CASES)

@@ -158,5 +158,6 @@ def _check_lists(vol_rule: object, known_pnl: object, count: int) -> None:
 
 
 def _are_callable(given: object, count: int) -> bool:
-    listed = isinstance(given, list | tuple) and len(given) == count
-    return listed and all(part is None or callable(part) for part in given)  # type: ignore[attr-defined]
+    if not isinstance(given, list | tuple) or len(given) != count:
+        return False
+    return all(part is None or callable(part) for part in given)

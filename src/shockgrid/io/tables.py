@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from shockgrid.book import Book
-from shockgrid.doors import require_kind
+from shockgrid.doors import refused, require_kind
 from shockgrid.errors import InputError
 from shockgrid.io.column_map import ColumnMap
 from shockgrid.io.csv_files import read_csv
@@ -75,8 +75,10 @@ def find_table(folder: Path, name: str, column_map: ColumnMap | None = None) -> 
 
 def folder_of(folder: object) -> Path:
     """A folder as a path. Raises InputError for what is no path."""
-    require_kind(folder, (str, Path), "folder", "the path of a folder")
-    return Path(folder)  # type: ignore[arg-type]
+    if not isinstance(folder, str | Path):
+        expected = "the path of a folder"
+        raise refused(expected, "folder", folder)
+    return Path(folder)
 
 
 def read_tables(
